@@ -1,0 +1,35 @@
+"""Pixel targets of masked autoencoding, and the loss against them."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from mvkit.errors import ShapeError
+
+# Added to the standard deviation, outside the root, as the released code does; image MAE has it inside.
+STD_EPS = 1e-6
+
+
+def normalise_pixels(pixels: Tensor, *, channels: int = 3) -> Tensor:
+    """pixels: (..., P), channel fastest -> each token and channel with mean 0 and (unbiased) deviation 1.
+
+    Paper: VideoMAE, arXiv:2203.12602. Per channel, unlike image MAE, which normalises all channels jointly.
+    """
+    mean, std = pixel_statistics(pixels, channels=channels)
+    parts = pixels.unflatten(-1, (-1, channels))
+    return ((parts - mean) / (std + STD_EPS)).flatten(-2)
+
+
+def pixel_statistics(pixels: Tensor, *, channels: int = 3) -> tuple[Tensor, Tensor]:
+    """pixels: (..., P) -> mean and unbiased standard deviation of each token and channel, both (..., 1, channels)."""
+    parts = pixels.unflatten(-1, (-1, channels))
+    mean = parts.mean(-2, keepdim=True)
+    # Two passes by hand: torch.var on a middle axis was 1.05 to 1.1 times slower for the whole step on CPU.
+    variance = (parts - mean).square().sum(-2, keepdim=True) / (parts.shape[-2] - 1)
+    return mean, variance.sqrt()
+
+
+def pixel_loss(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared error over all hidden pixels, in float32; both (B, M, P) -> (). Raises ShapeError."""
+    if predictions.shape != targets.shape:
+        raise ShapeError(f"predictions {tuple(predictions.shape)} and targets {tuple(targets.shape)} must be the same")
+    return F.mse_loss(predictions.float(), targets.float())

@@ -1,0 +1,110 @@
+"""The transformer block of the VideoMAE family, and its attention.
+
+Two things differ from timm's block, and are why it is written here: the key has no bias (a key bias shifts every logit
+of a query alike, softmax cancels it, and AdamW would still push it around), and a block can compute only its last
+tokens, which is all a decoder's last block needs. Mlp, LayerScale and DropPath are timm's.
+"""
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from timm.layers import DropPath, LayerScale, Mlp
+from torch import Tensor, nn
+
+from mvkit.errors import ShapeError
+
+NORM_EPS = 1e-6
+PLAIN_TOKENS = 512
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention, SDPA inside; a plain exact softmax where the map itself is asked for."""
+
+    def __init__(self, width: int, heads: int, *, qkv_bias: bool = True) -> None:
+        super().__init__()
+        if width % heads:
+            raise ShapeError(f"width {width} does not divide into {heads} heads")
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.q_bias = nn.Parameter(torch.zeros(width)) if qkv_bias else None
+        self.v_bias = nn.Parameter(torch.zeros(width)) if qkv_bias else None
+        self.proj = nn.Linear(width, width)
+
+    def project(self, x: Tensor, last: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """x: (B, N, D) -> query (B, heads, last or N, d), key and value (B, heads, N, d)."""
+        if last is None:
+            q, k, v = F.linear(x, self.qkv.weight, self._bias()).chunk(3, dim=-1)
+        else:
+            width, bias = x.shape[-1], self._bias()
+            q_bias, kv_bias = (None, None) if bias is None else bias.split([width, 2 * width])
+            q = F.linear(x.narrow(1, x.shape[1] - last, last), self.qkv.weight[:width], q_bias)
+            k, v = F.linear(x, self.qkv.weight[width:], kv_bias).chunk(2, dim=-1)
+        q, k, v = (rearrange(part, "b n (h d) -> b h n d", h=self.heads) for part in (q, k, v))
+        return q, k, v
+
+    def _bias(self) -> Tensor | None:
+        if self.q_bias is None or self.v_bias is None:
+            return None
+        return torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
+
+    def forward(self, x: Tensor, *, last: int | None = None, want_map: bool = False) -> tuple[Tensor, Tensor | None]:
+        """x: (B, N, D) -> ((B, last or N, D), map). map: (B, heads, last or N, N) float32, rows sum to 1, or None."""
+        q, k, v = self.project(x, last)
+        weights = None
+        if want_map:
+            weights = ((q.float() * q.shape[-1] ** -0.5) @ k.float().transpose(-2, -1)).softmax(-1)
+            out = weights.to(v.dtype) @ v
+        elif _plain_is_faster(q, k):
+            out = ((q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)).softmax(-1).to(v.dtype) @ v
+        else:
+            out = F.scaled_dot_product_attention(q, k, v)
+        return self.proj(rearrange(out, "b h n d -> b n (h d)")), weights
+
+
+def _plain_is_faster(q: Tensor, k: Tensor) -> bool:
+    """Training in bf16 on a CPU, few tokens: SDPA's backward is slow there (a tiny step took 1.6 times as long)."""
+    return q.device.type == "cpu" and q.dtype == torch.bfloat16 and q.requires_grad and k.shape[2] <= PLAIN_TOKENS
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x)); exact GELU, LayerNorm eps 1e-6.
+
+    drop_path: chance to drop a branch of a sample, in training. layer_scale: first value of a learned factor on each
+    branch; 0 leaves the factor out.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        drop_path: float = 0.0,
+        layer_scale: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width, eps=NORM_EPS)
+        self.attn = Attention(width, heads, qkv_bias=qkv_bias)
+        self.ls1 = LayerScale(width, layer_scale) if layer_scale else nn.Identity()
+        self.norm2 = nn.LayerNorm(width, eps=NORM_EPS)
+        self.mlp = Mlp(width, int(width * mlp_ratio))
+        self.ls2 = LayerScale(width, layer_scale) if layer_scale else nn.Identity()
+        self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
+
+    def forward(self, x: Tensor, *, last: int | None = None, want_map: bool = False) -> tuple[Tensor, Tensor | None]:
+        """x: (B, N, D) -> ((B, last or N, D), attention map or None). last: compute only that many last tokens."""
+        seen, weights = self.attn(self.norm1(x), last=last, want_map=want_map)
+        if last is not None:
+            x = x.narrow(1, x.shape[1] - last, last)
+        x = x + self.drop_path(self.ls1(seen))
+        return x + self.drop_path(self.ls2(self.mlp(self.norm2(x)))), weights
+
+
+def init_linear(module: nn.Module) -> None:
+    """Xavier-uniform weights and zero biases for every Linear below `module`, as the released code starts."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.xavier_uniform_(part.weight)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)

@@ -1,0 +1,33 @@
+"""Sizes by name. small to huge are the papers'; tiny is ours, for clips of 64 pixels on a laptop."""
+
+from dataclasses import dataclass
+
+from mvkit.errors import OptionError, unknown
+
+
+@dataclass(frozen=True)
+class Size:
+    """Encoder width, depth and heads, and those of the pixel decoder that VideoMAE pairs with it."""
+
+    width: int
+    depth: int
+    heads: int
+    decoder_width: int
+    decoder_depth: int
+    decoder_heads: int
+
+
+SIZES = {
+    "tiny": Size(128, 6, 4, 96, 2, 3),
+    "small": Size(384, 12, 6, 192, 4, 3),
+    "base": Size(768, 12, 12, 384, 4, 6),
+    "large": Size(1024, 24, 16, 512, 12, 8),
+    "huge": Size(1280, 32, 16, 640, 12, 8),
+}
+
+
+def size(name: str) -> Size:
+    """The numbers of a size. Raises OptionError for an unknown name."""
+    if name not in SIZES:
+        raise OptionError(unknown("size", name, SIZES))
+    return SIZES[name]

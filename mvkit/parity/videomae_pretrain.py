@@ -1,0 +1,140 @@
+"""VideoMAE pre-training against recordings of the official modules: one step, its gradients, and weight transfer."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from mvkit.checkpoints import videomae as layout
+from mvkit.checkpoints.native import load_state
+from mvkit.losses.pixels import normalise_pixels, pixel_loss
+from mvkit.maskers.base import TokenMask
+from mvkit.maskers.tube import TubeMasker
+from mvkit.methods.videomae import VideoMAE
+from mvkit.models.classifier import VideoClassifier
+from mvkit.models.decoder import TokenDecoder
+from mvkit.models.vit import VideoViT
+from mvkit.parity.recording import GroupResult, Recording
+from mvkit.tokens import TokenGrid, patchify
+
+
+def check(recording: Recording) -> Iterator[GroupResult]:
+    """Every group the recording has, in the order of the computation."""
+    state = recording.under("sd.")
+    video, hidden = recording["video"], recording["mask"]
+    method = _method(recording, video, state)
+    encoder = method.encoder
+    clips = _clips(video, encoder)
+    mask = TokenMask(hidden, encoder.grid)
+
+    if "mask_ratio" in recording.config:
+        counts = method.masker.counts(encoder.grid)["encoder"]
+        yield recording.compare("visible_count", counts, mask.visible_ids.shape[1])
+    if "patch_embed_out" in recording:
+        wanted = recording["patch_embed_out"]
+        tokens = encoder.embed(clips[: len(wanted)]) - encoder.pos_embed
+        yield recording.compare("patch_embed_out", tokens, wanted)
+    yield from recording.check("encoder_pos_embed", encoder.pos_embed[None])
+    yield from recording.check("decoder_pos_embed", method.decoder.pos_embed[None])
+
+    encoded = encoder(clips, mask).tokens
+    yield from recording.check("encoder_out", encoded)
+    yield from recording.check("encoder_to_decoder_out", method.decoder.project(encoded))
+    predictions = method.head(method.decoder(encoded, mask))
+    yield from recording.check("pred", predictions)
+
+    pixels = mask.hidden_part(patchify(clips, tubelet=encoder.tubelet, patch=encoder.patch))
+    targets = {"target": normalise_pixels(pixels), "target_unnormalized": pixels}
+    for name, target in targets.items():
+        yield from recording.check(name, target)
+    yield from recording.check("loss_unnormalized_target", pixel_loss(predictions, pixels))
+
+    chosen = "target" if recording.config.get("normlize_target", recording.config.get("normalize_target", True)) else "target_unnormalized"
+    loss = pixel_loss(predictions, targets[chosen])
+    yield from recording.check("loss", loss)
+    if "loss" in recording.sidecar:
+        yield recording.compare("sidecar.loss", loss.detach().double(), float(recording.sidecar["loss"]))
+    yield from _gradients(recording, method, loss)
+    yield from _transfer(recording, clips, state)
+
+
+def _method(recording: Recording, video: Tensor, state: dict[str, Tensor]) -> VideoMAE:
+    config = recording.config
+    patch, tubelet = config["patch_size"], config.get("tubelet_size", 2)
+    # The grid follows the recorded clip itself, so non-square images and any clip length need no case of their own.
+    grid = TokenGrid.of_clip(*video.shape[-3:], tubelet=tubelet, patch=patch)
+    encoder = VideoViT(
+        grid,
+        tubelet=tubelet,
+        patch=patch,
+        width=config["encoder_embed_dim"],
+        depth=config["encoder_depth"],
+        heads=config["encoder_num_heads"],
+        **_common(recording),
+        position="learned" if "encoder.pos_embed" in state else "sincos_1d",
+    )
+    decoder = TokenDecoder(
+        grid,
+        in_width=config["encoder_embed_dim"],
+        width=config["decoder_embed_dim"],
+        depth=config["decoder_depth"],
+        heads=config["decoder_num_heads"],
+        **_common(recording),
+    )
+    masker = TubeMasker(ratio=config.get("mask_ratio", 0.9))
+    method = VideoMAE(encoder=encoder, decoder=decoder, masker=masker)
+    load_state(method, layout.read(state))
+    return method
+
+
+def _common(recording: Recording) -> dict:
+    """Block options that encoder and decoder share; older recordings say them beside the config."""
+    said = {**recording.sidecar, **recording.config}
+    return {
+        "mlp_ratio": said.get("mlp_ratio", 4.0),
+        "qkv_bias": said.get("qkv_bias", True),
+        "layer_scale": said.get("init_values", 0.0) or 0.0,
+    }
+
+
+def _clips(video: Tensor, encoder: VideoViT) -> Tensor:
+    """Recorded clips are normalised already; ours are [0, 1] at the border."""
+    shape = (3, 1, 1, 1)
+    return video * encoder.std.view(shape) + encoder.mean.view(shape)
+
+
+def _gradients(recording: Recording, method: VideoMAE, loss: Tensor) -> Iterator[GroupResult]:
+    loss.backward()
+    gradients = {name: p.grad for name, p in method.named_parameters() if p.grad is not None}
+    official = layout.write(gradients)
+    for name, wanted in recording.under("grad.").items():
+        if name in official:
+            yield recording.compare(f"grad.{name}", official[name].view_as(wanted), wanted)
+        else:
+            yield GroupResult(recording.name, f"grad.{name}", float("inf"), 0.0, "no such gradient here")
+    norm = torch.stack([g.norm() for g in gradients.values()]).norm()
+    yield from recording.check("grad_norm", norm)
+
+
+def _transfer(recording: Recording, clips: Tensor, state: dict[str, Tensor]) -> Iterator[GroupResult]:
+    """Features of a fine-tuning model started from these weights; the longer clip is the first one, then reversed."""
+    for name, view in (
+        ("transfer.features", clips),
+        ("transfer.features_longer_clip", torch.cat([clips[:1], clips[:1].flip(2)], dim=2)),
+    ):
+        if name in recording:
+            config = recording.config
+            patch, tubelet = config["patch_size"], config.get("tubelet_size", 2)
+            encoder = VideoViT(
+                TokenGrid.of_clip(*view.shape[-3:], tubelet=tubelet, patch=patch),
+                tubelet=tubelet,
+                patch=patch,
+                width=config["encoder_embed_dim"],
+                depth=config["encoder_depth"],
+                heads=config["encoder_num_heads"],
+                final_norm=False,
+                **_common(recording),
+            )
+            load_state(encoder, layout.encoder(state))
+            with torch.no_grad():
+                yield recording.compare(name, VideoClassifier(encoder, classes=2).features(view), recording[name])

@@ -1,0 +1,163 @@
+"""The loop: clips in, steps of an optimiser, a journal and checkpoints out. It knows nothing of masks or teachers."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mvkit import methods
+from mvkit.errors import RunError
+from mvkit.methods.base import Method
+from mvkit.train import state
+from mvkit.train.journal import Journal
+from mvkit.train.optim import adamw, parameter_groups, set_rate
+from mvkit.train.precision import autocast, choose_device, choose_precision
+from mvkit.train.schedule import warmup_cosine
+from mvkit.train.seed import derive, generator
+from mvkit.train.spec import RunSpec
+
+Monitor = Callable[[Method], Mapping[str, float]]
+Source = Callable[[int], Iterator[Tensor]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run. method: in eval mode, on the run's device. journal: its lines. folder: None if it kept nothing."""
+
+    spec: RunSpec
+    method: Method
+    journal: Journal
+    folder: Path | None
+
+
+def fit(
+    spec: RunSpec,
+    source: Source,
+    *,
+    out: Path | str | None = None,
+    monitor: Monitor | None = None,
+    progress: Callable[[dict], None] | None = None,
+) -> Run:
+    """Train spec.method to the end, going on from the newest checkpoint in `out` if there is one.
+
+    source: first step -> uint8 batches (B, 3, T, H, W), the same for the same step however often it is called.
+    out: folder for spec.json, metrics.jsonl and checkpoint/. monitor: method -> named scores, every
+    spec.monitor_every steps and at both ends. progress: called with each journal line.
+    Raises RunError when the loss or a gradient stops being finite; the last good state is then in `out`.
+    """
+    device = choose_device(spec.device)
+    spec = spec.model_copy(update={"device": str(device), "precision": choose_precision(spec.precision, device)})
+    folder = Path(out) if out is not None else None
+    journal = Journal(folder / "metrics.jsonl" if folder else None)
+    torch.manual_seed(derive(spec.seed, "weights"))
+    method = methods.create(spec.method, **spec.method_options()).to(device)
+    optimiser = adamw(parameter_groups(method, spec.weight_decay), betas=(0.9, spec.beta2))
+    first = 0
+    if folder:
+        _claim(folder, spec)
+        first = state.restore(folder / "checkpoint", method, optimiser)
+        journal.rewind(first + 1 if first else 0)
+    _train(spec, method, optimiser, source, first, folder, _Reporter(journal, method, monitor, progress))
+    return Run(spec, method.eval(), journal, folder)
+
+
+@dataclass
+class _Reporter:
+    journal: Journal
+    method: Method
+    monitor: Monitor | None
+    progress: Callable[[dict], None] | None
+
+    def write(self, step: int, **values: float) -> None:
+        line = self.journal.write(step, **values)
+        if self.progress:
+            self.progress(line)
+
+    def observe(self, step: int) -> None:
+        if self.monitor:
+            # Looking must not change what comes after: a monitor may draw, training goes on as if it had not.
+            with torch.random.fork_rng(devices=[]):
+                scores = self.monitor(self.method.eval())
+            self.write(step, **{f"monitor/{name}": float(score) for name, score in scores.items()})
+
+
+def _train(
+    spec: RunSpec,
+    method: Method,
+    optimiser: torch.optim.Optimizer,
+    source: Source,
+    first: int,
+    folder: Path | None,
+    report: _Reporter,
+) -> None:
+    device = torch.device(spec.device)
+    if first == 0:
+        report.observe(0)
+    batches = source(first)
+    started, counted = time.perf_counter(), 0
+    for step in range(first + 1, spec.steps + 1):
+        clips = next(batches).to(device, non_blocking=True)
+        rate = warmup_cosine(
+            step - 1, steps=spec.steps, base=spec.effective_lr, low=spec.effective_min_lr, warmup=spec.warmup
+        )
+        set_rate(optimiser, rate)
+        parts, norm = _step(spec, method, optimiser, clips, step)
+        if norm is None:
+            if folder:
+                state.save(folder / "checkpoint", step - 1, method, optimiser, spec)
+            said = ", ".join(f"{name} {value:.3g}" for name, value in parts.items())
+            kept = f"the state after step {step - 1} is in {folder / 'checkpoint'}" if folder else "nothing was kept on disk"
+            raise RunError(f"step {step}: loss or gradient is not finite ({said}); {kept}; lower lr or use precision=fp32")
+        counted += len(clips)
+        if step % spec.log_every == 0 or step == spec.steps:
+            speed = counted / max(time.perf_counter() - started, 1e-9)
+            report.write(step, **parts, lr=rate, grad_norm=norm, clips_per_s=round(speed, 1))
+            started, counted = time.perf_counter(), 0
+        if spec.monitor_every and step % spec.monitor_every == 0 and step != spec.steps:
+            report.observe(step)
+        if folder and spec.checkpoint_every and step % spec.checkpoint_every == 0 and step != spec.steps:
+            state.save(folder / "checkpoint", step, method, optimiser, spec)
+    if first < spec.steps:
+        report.observe(spec.steps)
+        if folder:
+            state.save(folder / "checkpoint", spec.steps, method, optimiser, spec)
+
+
+def _step(
+    spec: RunSpec, method: Method, optimiser: torch.optim.Optimizer, clips: Tensor, step: int
+) -> tuple[dict[str, float], float | None]:
+    """One optimiser step: loss and its parts, and the gradient norm, None (and no step taken) if either is not finite."""
+    method.train()
+    device = clips.device
+    with autocast(spec.precision, device):
+        out = method(clips.float() / 255, generator=generator(spec.seed, "mask", step, device=device))
+    optimiser.zero_grad(set_to_none=True)
+    out.loss.backward()
+    if spec.clip_grad is None:
+        norm = float(torch.nn.utils.get_total_norm([p.grad for p in method.parameters() if p.grad is not None]))
+    else:
+        norm = float(torch.nn.utils.clip_grad_norm_(method.parameters(), spec.clip_grad))
+    parts = {"loss": float(out.loss.detach()), **{f"part/{k}": float(v.detach()) for k, v in out.parts.items()}}
+    if not (math.isfinite(norm) and math.isfinite(parts["loss"])):
+        return parts, None
+    optimiser.step()
+    return parts, norm
+
+
+def _claim(folder: Path, spec: RunSpec) -> None:
+    """Write spec.json, or refuse a folder that holds another run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "spec.json"
+    if path.exists():
+        there = RunSpec.read(path)
+        if there != spec:
+            names = [name for name in RunSpec.model_fields if getattr(there, name) != getattr(spec, name)]
+            raise RunError(f"{folder} holds a run with other settings ({', '.join(names)}): choose another folder")
+    else:
+        spec.write(path)
