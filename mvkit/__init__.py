@@ -13,7 +13,20 @@ if TYPE_CHECKING:
     from mvkit import cards, checkpoints, data, eval, inspect, losses, maskers, methods, models, runs, train, viz
     from mvkit.train import RunSpec, fit
 
-_ROOMS = ("cards", "checkpoints", "data", "eval", "inspect", "losses", "maskers", "methods", "models", "runs", "train", "viz")
+_ROOMS = (
+    "cards",
+    "checkpoints",
+    "data",
+    "eval",
+    "inspect",
+    "losses",
+    "maskers",
+    "methods",
+    "models",
+    "runs",
+    "train",
+    "viz",
+)
 _ITEMS = {"RunSpec": "train", "fit": "train"}
 
 __all__ = [

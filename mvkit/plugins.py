@@ -5,13 +5,17 @@ returns the one public class in it that derives from the folder's base class. Mo
 start with an underscore, are support and never listed.
 """
 
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
+from typing import Any, TypeVar
 
 from mvkit.errors import OptionError, unknown
+
+T = TypeVar("T")
 
 
 @cache
@@ -46,10 +50,10 @@ def load(package: str, name: str, base: type, kind: str) -> type:
     return found[0]
 
 
-def build(cls: type, what: str, options: dict[str, object]):
-    """cls(**options), where an option it does not know is refused by name. Raises OptionError."""
-    known = [p for p in signature(cls).parameters if p != "self"]
+def build(make: Callable[..., T], what: str, options: Mapping[str, Any]) -> T:
+    """make(**options), where an option it does not know is refused by name. Raises OptionError."""
+    known = [p for p in signature(make).parameters if p != "self"]
     for name in options:
         if name not in known:
             raise OptionError(f"{what}: {unknown('option', name, known)}")
-    return cls(**options)
+    return make(**options)

@@ -34,7 +34,9 @@ class TokenGrid:
         """The grid of a clip of `frames` frames of height x width pixels. Raises ShapeError if it does not divide."""
         for name, size, step in (("frames", frames, tubelet), ("height", height, patch), ("width", width, patch)):
             if size < step or size % step:
-                raise ShapeError(f"{name}={size} is not a multiple of {step}; crop or pad the clip to {step * max(1, size // step)}")
+                raise ShapeError(
+                    f"{name}={size} is not a multiple of {step}; crop or pad the clip to {step * max(1, size // step)}"
+                )
         return cls(frames // tubelet, height // patch, width // patch)
 
     @property

@@ -6,7 +6,6 @@ Both are written to a temporary name and renamed, config last, so a folder with 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,9 +68,9 @@ def save(folder: Path | str, method: Method, *, name: str, options: Mapping[str,
     state = {key: value.detach().cpu().contiguous() for key, value in method.state_dict().items()}
     weights, config = folder / "model.safetensors", folder / "config.json"
     save_file(state, folder / ".model.part")
-    os.replace(folder / ".model.part", weights)
+    (folder / ".model.part").replace(weights)
     (folder / ".config.part").write_text(json.dumps({"method": name, "options": dict(options)}, indent=2) + "\n")
-    os.replace(folder / ".config.part", config)
+    (folder / ".config.part").replace(config)
     return folder
 
 
@@ -86,6 +85,8 @@ def load(folder: Path | str) -> tuple[Method, Report]:
         said = json.loads(config.read_text())
         state = load_file(weights)
     except (json.JSONDecodeError, SafetensorError) as err:
-        raise CheckpointError(f"{folder} cannot be read: {err}; the file is damaged, use an earlier checkpoint") from None
+        raise CheckpointError(
+            f"{folder} cannot be read: {err}; the file is damaged, use an earlier checkpoint"
+        ) from None
     method = methods.create(said["method"], **said["options"])
     return method, load_state(method, state)

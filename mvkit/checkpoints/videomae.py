@@ -49,4 +49,6 @@ def _rename(name: str, pairs: tuple[tuple[str, str], ...], *, gamma: bool) -> st
 
 def _squeeze(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """A learned position table is (1, N, D) there and (N, D) here."""
-    return {name: value[0] if name.endswith("pos_embed") and value.ndim == 3 else value for name, value in state.items()}
+    return {
+        name: value[0] if name.endswith("pos_embed") and value.ndim == 3 else value for name, value in state.items()
+    }

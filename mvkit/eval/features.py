@@ -9,7 +9,9 @@ from mvkit.models.vit import VideoViT
 
 
 @torch.inference_mode()
-def clip_features(encoder: VideoViT, clips: Tensor | Iterable[Tensor], *, batch: int = 64, layer: int | None = None) -> Tensor:
+def clip_features(
+    encoder: VideoViT, clips: Tensor | Iterable[Tensor], *, batch: int = 64, layer: int | None = None
+) -> Tensor:
     """clips: uint8 (n, 3, T, H, W), or batches of them -> float32 (n, D) on the CPU.
 
     layer: block whose output is pooled (1 = first); None takes the final norm's. No token is hidden.

@@ -3,7 +3,6 @@
 from typing import Any
 
 from mvkit import plugins
-from mvkit.errors import OptionError, unknown
 from mvkit.methods.base import Method as Method
 from mvkit.methods.base import StepOutput as StepOutput
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mvkit import maskers
 from mvkit.losses.pixels import normalise_pixels, pixel_loss
-from mvkit.maskers.base import Masker, MaskContext
+from mvkit.maskers.base import MaskContext, Masker
 from mvkit.methods.base import Method, StepOutput
 from mvkit.models.decoder import TokenDecoder
 from mvkit.models.sizes import size as named_size
@@ -58,21 +58,30 @@ class VideoMAE(Method):
         ratio: float = 0.9,
         normalise_targets: bool = True,
         decoder_depth: int | None = None,
+        position: str = "sincos_1d",
         drop_path: float = 0.0,
     ) -> VideoMAE:
         """size: a name of `models.SIZES`. frames, image: of the clip, in frames and pixels. masker, ratio: a strategy
-        and the share it hides. decoder_depth: None takes the size's."""
+        and the share it hides. decoder_depth: None takes the size's. position: table of `models.positions`."""
         shape = named_size(size)
         grid = TokenGrid.of_clip(frames, image, image, tubelet=tubelet, patch=patch)
         encoder = VideoViT(
-            grid, tubelet=tubelet, patch=patch, width=shape.width, depth=shape.depth, heads=shape.heads, drop_path=drop_path
-        )  # fmt: skip
+            grid,
+            tubelet=tubelet,
+            patch=patch,
+            width=shape.width,
+            depth=shape.depth,
+            heads=shape.heads,
+            position=position,
+            drop_path=drop_path,
+        )
         decoder = TokenDecoder(
             grid,
             in_width=shape.width,
             width=shape.decoder_width,
             depth=shape.decoder_depth if decoder_depth is None else decoder_depth,
             heads=shape.decoder_heads,
+            position=position,
         )
         chosen = maskers.create(masker, ratio=ratio)
         return cls(encoder=encoder, decoder=decoder, masker=chosen, normalise_targets=normalise_targets)
@@ -82,9 +91,7 @@ class VideoMAE(Method):
         masks = masks.to(clips.device)
         mask = masks.primary
         with torch.no_grad(), torch.autocast(clips.device.type, enabled=False):
-            targets = mask.hidden_part(
-                patchify(clips.float(), tubelet=self.encoder.tubelet, patch=self.encoder.patch)
-            )
+            targets = mask.hidden_part(patchify(clips.float(), tubelet=self.encoder.tubelet, patch=self.encoder.patch))
             if self.normalise_targets:
                 targets = normalise_pixels(targets)
         predictions = self.head(self.decoder(self.encoder(clips, mask).tokens, mask))

@@ -20,6 +20,8 @@ class TokenDecoder(nn.Module):
     Paper: VideoMAE, arXiv:2203.12602.
     """
 
+    pos_embed: Tensor
+
     def __init__(
         self,
         grid: TokenGrid,

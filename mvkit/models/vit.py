@@ -57,6 +57,10 @@ class VideoViT(nn.Module):
     Paper: VideoMAE, arXiv:2203.12602.
     """
 
+    mean: Tensor
+    std: Tensor
+    pos_embed: Tensor
+
     def __init__(
         self,
         grid: TokenGrid,
@@ -79,7 +83,7 @@ class VideoViT(nn.Module):
         self.grid, self.tubelet, self.patch = grid, tubelet, patch
         self.width, self.depth, self.heads = width, depth, heads
         self.patch_embed = PatchEmbed(width, tubelet=tubelet, patch=patch, channels=len(mean))
-        rates = torch.linspace(0, drop_path, depth).tolist()
+        rates = [drop_path * i / max(depth - 1, 1) for i in range(depth)]
         self.blocks = nn.ModuleList(
             Block(width, heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, drop_path=rate, layer_scale=layer_scale)
             for rate in rates
@@ -87,6 +91,7 @@ class VideoViT(nn.Module):
         self.norm = nn.LayerNorm(width, eps=NORM_EPS) if final_norm else nn.Identity()
         if position == "learned":
             self.pos_embed = nn.Parameter(nn.init.trunc_normal_(torch.empty(grid.tokens, width), std=0.02))
+            self.pos_embed.no_decay = True  # type: ignore[attr-defined]  # read by train.optim
         else:
             self.register_buffer("pos_embed", table(position, grid, width), persistent=False)
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
@@ -114,7 +119,7 @@ class VideoViT(nn.Module):
         layers: Collection[int] = (),
         attention: Collection[int] = (),
     ) -> Encoded:
-        """clips: (B, 3, T, H, W) in [0, 1] -> Encoded, with the layers and attention maps of the blocks named (from 1)."""
+        """clips: (B, 3, T, H, W) in [0, 1] -> Encoded, with layers and maps of the blocks named, counted from 1."""
         for number in (*layers, *attention):
             if not 1 <= number <= self.depth:
                 raise OptionError(f"block {number} does not exist: this encoder has blocks 1 to {self.depth}")

@@ -28,7 +28,9 @@ def check(folder: Path | str, only: str | None = None) -> Iterator[GroupResult]:
     files = [path for path in sorted(folder.glob("*.safetensors")) if path.stem.startswith(only or "")]
     if not files:
         wanted = f"{only}*.safetensors" if only else "*.safetensors"
-        raise DataError(f"no recording {wanted} in {folder}: give a folder of <kind>[_name].safetensors with .json beside")
+        raise DataError(
+            f"no recording {wanted} in {folder}: give a folder of <kind>[_name].safetensors with .json beside"
+        )
     for path in files:
         yield from _check_file(path)
 

@@ -49,7 +49,11 @@ def check(recording: Recording) -> Iterator[GroupResult]:
         yield from recording.check(name, target)
     yield from recording.check("loss_unnormalized_target", pixel_loss(predictions, pixels))
 
-    chosen = "target" if recording.config.get("normlize_target", recording.config.get("normalize_target", True)) else "target_unnormalized"
+    chosen = (
+        "target"
+        if recording.config.get("normlize_target", recording.config.get("normalize_target", True))
+        else "target_unnormalized"
+    )
     loss = pixel_loss(predictions, targets[chosen])
     yield from recording.check("loss", loss)
     if "loss" in recording.sidecar:

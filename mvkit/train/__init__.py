@@ -3,4 +3,8 @@
 from mvkit.train.journal import Journal as Journal
 from mvkit.train.loop import Run as Run
 from mvkit.train.loop import fit as fit
+from mvkit.train.source import clips_and_labels as clips_and_labels
+from mvkit.train.source import open_manifest as open_manifest
+from mvkit.train.source import open_source as open_source
+from mvkit.train.source import train_split as train_split
 from mvkit.train.spec import RunSpec as RunSpec

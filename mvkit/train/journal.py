@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ class Journal:
         if self.path and self.path.exists():
             part = self.path.with_name(self.path.name + ".part")
             part.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
-            os.replace(part, self.path)
+            part.replace(self.path)
 
     def write(self, step: int, **values: Any) -> dict[str, Any]:
         line = {"step": step, **values}

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from mvkit import methods
+from mvkit.data.dataset import Batch
 from mvkit.errors import RunError
 from mvkit.methods.base import Method
 from mvkit.train import state
@@ -20,15 +22,15 @@ from mvkit.train.optim import adamw, parameter_groups, set_rate
 from mvkit.train.precision import autocast, choose_device, choose_precision
 from mvkit.train.schedule import warmup_cosine
 from mvkit.train.seed import derive, generator
+from mvkit.train.source import open_manifest, open_source, train_split
 from mvkit.train.spec import RunSpec
 
 Monitor = Callable[[Method], Mapping[str, float]]
-Source = Callable[[int], Iterator[Tensor]]
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run. method: in eval mode, on the run's device. journal: its lines. folder: None if it kept nothing."""
+    """A finished run. method: in eval mode, on its device. journal: its lines. folder: None if it kept nothing."""
 
     spec: RunSpec
     method: Method
@@ -38,7 +40,7 @@ class Run:
 
 def fit(
     spec: RunSpec,
-    source: Source,
+    source: Callable[[int], Iterator[Batch]] | None = None,
     *,
     out: Path | str | None = None,
     monitor: Monitor | None = None,
@@ -46,11 +48,13 @@ def fit(
 ) -> Run:
     """Train spec.method to the end, going on from the newest checkpoint in `out` if there is one.
 
-    source: first step -> uint8 batches (B, 3, T, H, W), the same for the same step however often it is called.
+    source: first step -> batches, the same for the same step however often it is called; None opens the training
+    split of spec.card.
     out: folder for spec.json, metrics.jsonl and checkpoint/. monitor: method -> named scores, every
     spec.monitor_every steps and at both ends. progress: called with each journal line.
     Raises RunError when the loss or a gradient stops being finite; the last good state is then in `out`.
     """
+    source = source or open_source(spec, train_split(open_manifest(spec)))
     device = choose_device(spec.device)
     spec = spec.model_copy(update={"device": str(device), "precision": choose_precision(spec.precision, device)})
     folder = Path(out) if out is not None else None
@@ -74,7 +78,7 @@ class _Reporter:
     monitor: Monitor | None
     progress: Callable[[dict], None] | None
 
-    def write(self, step: int, **values: float) -> None:
+    def write(self, step: int, **values: Any) -> None:
         line = self.journal.write(step, **values)
         if self.progress:
             self.progress(line)
@@ -91,7 +95,7 @@ def _train(
     spec: RunSpec,
     method: Method,
     optimiser: torch.optim.Optimizer,
-    source: Source,
+    source: Callable[[int], Iterator[Batch]],
     first: int,
     folder: Path | None,
     report: _Reporter,
@@ -102,7 +106,8 @@ def _train(
     batches = source(first)
     started, counted = time.perf_counter(), 0
     for step in range(first + 1, spec.steps + 1):
-        clips = next(batches).to(device, non_blocking=True)
+        batch = next(batches)
+        clips = batch.clips.to(device, non_blocking=True)
         rate = warmup_cosine(
             step - 1, steps=spec.steps, base=spec.effective_lr, low=spec.effective_min_lr, warmup=spec.warmup
         )
@@ -112,8 +117,17 @@ def _train(
             if folder:
                 state.save(folder / "checkpoint", step - 1, method, optimiser, spec)
             said = ", ".join(f"{name} {value:.3g}" for name, value in parts.items())
-            kept = f"the state after step {step - 1} is in {folder / 'checkpoint'}" if folder else "nothing was kept on disk"
-            raise RunError(f"step {step}: loss or gradient is not finite ({said}); {kept}; lower lr or use precision=fp32")
+            kept = (
+                f"the state after step {step - 1} is in {folder / 'checkpoint'}"
+                if folder
+                else "nothing was kept on disk"
+            )
+            raise RunError(
+                f"step {step}: loss or gradient is not finite ({said}) on clips {batch.indices.tolist()}; {kept}; "
+                "lower lr, set clip_grad or use precision=fp32"
+            )
+        for item in batch.replaced:
+            report.write(step, replaced=str(item.path), reason=item.reason)
         counted += len(clips)
         if step % spec.log_every == 0 or step == spec.steps:
             speed = counted / max(time.perf_counter() - started, 1e-9)
@@ -132,7 +146,7 @@ def _train(
 def _step(
     spec: RunSpec, method: Method, optimiser: torch.optim.Optimizer, clips: Tensor, step: int
 ) -> tuple[dict[str, float], float | None]:
-    """One optimiser step: loss and its parts, and the gradient norm, None (and no step taken) if either is not finite."""
+    """One optimiser step -> loss and its parts, gradient norm; None for the norm, and no step, if not finite."""
     method.train()
     device = clips.device
     with autocast(spec.precision, device):

@@ -8,7 +8,7 @@ from mvkit.errors import OptionError
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """"auto" is the first CUDA device, else the CPU. Raises OptionError for a device this machine lacks."""
+    """ "auto" is the first CUDA device, else the CPU. Raises OptionError for a device this machine lacks."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -21,7 +21,7 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """"auto" is bf16 where it is faster than fp32: on CUDA devices that have it, and on CPUs with bf16 instructions.
+    """ "auto" is bf16 where it is faster than fp32: on CUDA devices that have it, and on CPUs with bf16 instructions.
 
     Without them bf16 on a CPU is emulated and slower than fp32.
     """

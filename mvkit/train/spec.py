@@ -14,8 +14,11 @@ from mvkit.errors import OptionError, unknown
 class RunSpec(BaseModel):
     """One pre-training run.
 
-    options are the method's own (size, ratio, masker, ...), data those of the card's set. lr is the *base* rate: the
-    rate used is lr * batch / 256, min_lr scaled likewise, as in the papers; `effective_lr` says it.
+    options: the method's own (size, ratio, masker, ...). data: `manifest` (and `root`, `format`, ... of
+    `data.read_manifest`) for a real set, fields of `ShapesSpec` for moving_shapes. frames, stride: of a clip, in frames
+    of the file; augment, sampling: names in `data.augment` and `data.sampling`; cache keeps decoded files in memory.
+    lr is the *base* rate: the rate used is lr * batch / 256, min_lr scaled likewise, as in the papers; `effective_lr`
+    says it. beta2: AdamW's second beta. clip_grad: largest gradient norm.
     Raises OptionError with one line for unknown names, wrong types and values out of range.
     """
 
@@ -28,6 +31,9 @@ class RunSpec(BaseModel):
     frames: int = Field(8, ge=1)
     stride: int = Field(1, ge=1)
     image: int = Field(64, ge=4)
+    augment: str = "centre"
+    sampling: str = "dense"
+    cache: bool = False
     steps: int = Field(400, ge=1)
     batch: int = Field(32, ge=1)
     lr: float = Field(1.5e-4, gt=0)

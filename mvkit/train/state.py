@@ -6,7 +6,6 @@ not read is passed over with a warning for the one before it.
 
 from __future__ import annotations
 
-import os
 import shutil
 import warnings
 from pathlib import Path
@@ -31,7 +30,7 @@ def save(folder: Path, step: int, method: Method, optimiser: torch.optim.Optimiz
     training = {"step": step, "optimiser": optimiser.state_dict(), "rng": torch.get_rng_state(), "cuda_rng": cuda}
     torch.save(training, part / _TRAINING)
     shutil.rmtree(done, ignore_errors=True)
-    os.replace(part, done)
+    part.replace(done)
     for old in found(folder)[: -spec.keep]:
         shutil.rmtree(old)
     return done
