@@ -92,7 +92,7 @@ def test_a_card_that_is_not_sound_is_refused_by_file_and_field(tmp_path, old, ne
     assert old in HEAD
     path = tmp_path / "odd.md"
     path.write_text(HEAD.replace(old, new, 1))
-    with pytest.raises(DataError, match="odd.md: ") as caught:
+    with pytest.raises(DataError, match=r"odd\.md: ") as caught:
         cards.read(path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -20,6 +20,7 @@ ARROW = (
     ("parity",),
     ("train",),
     ("eval",),
+    ("bench",),
     ("inspect",),
     ("viz",),
     ("widgets",),

@@ -1,0 +1,66 @@
+"""`mvkit`: a thin door. Rooms load inside the commands, so that `mvkit --help` waits for nothing.
+
+Exit codes: 0 done, 1 something checked or run has failed, 2 wrong use or a refused input, 3 another process works on
+the run, 4 the kernel died, 5 the time limit is over, 130 interrupted (it can be called again and goes on).
+"""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from mvkit.cli import checks, notebooks, sets, training
+from mvkit.errors import MvkitError
+
+_PLAIN = {"no_args_is_help": True, "rich_markup_mode": None, "add_completion": False}
+
+app = typer.Typer(
+    name="mvkit",
+    help="Masked video modelling: masks you can see, exact methods, notebooks that run headless.",
+    pretty_exceptions_enable=False,
+    **_PLAIN,
+)
+for command in (notebooks.demo, notebooks.lab, notebooks.run, notebooks.report, training.train, checks.parity):
+    app.command()(command)
+data = typer.Typer(help="List, make, check and re-encode data sets.", **_PLAIN)
+for name, command in (("list", sets.names), ("make", sets.make), ("audit", sets.audit), ("ingest", sets.ingest)):
+    data.command(name)(command)
+app.add_typer(data, name="data")
+app.command()(checks.doctor)
+app.command()(checks.version)
+
+
+@app.callback()
+def root(debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False) -> None:
+    if debug:
+        os.environ["MVKIT_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Entry point: errors in one line on stderr, exit codes as the module says."""
+    sys.exit(call(sys.argv[1:]))
+
+
+def call(arguments: list[str]) -> int:
+    """Run one command line and give its exit code. Raises what went wrong only with --debug or MVKIT_DEBUG."""
+    try:
+        return int(app(arguments, standalone_mode=False, prog_name="mvkit") or 0)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("mvkit: interrupted; the same command goes on from what is saved", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe (head, less) has seen enough; Python must not complain again on exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as err:
+        if os.environ.get("MVKIT_DEBUG"):
+            raise
+        usage = getattr(err, "format_message", None)  # typer's own: an unknown option or command
+        if usage is None and not isinstance(err, MvkitError):
+            text = f"{type(err).__name__}: {err} (unexpected; MVKIT_DEBUG=1 shows where)"
+            typer.echo(f"mvkit: {' '.join(text.split())}", err=True)
+            return 1
+        text = usage() if usage else str(err)
+        typer.echo(f"mvkit: {' '.join(text.split())}", err=True)
+        return getattr(err, "exit_code", 2)

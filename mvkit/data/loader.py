@@ -1,0 +1,204 @@
+"""Batches in an order that depends on (seed, epoch) alone, from any step on, with or without workers.
+
+A run cut at step k and continued with `start_step=k` sees the same batches bit for bit. Workers start from a clean
+process, not as copies of this one: a fork can inherit a lock that another thread of PyAV, decord or OpenMP holds, and
+then waits for ever. What still hangs ends in an error after `timeout` seconds.
+"""
+
+import multiprocessing
+import sys
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from mvkit.data.dataset import Batch, ClipDataset, Key
+from mvkit.errors import DataError, OptionError
+
+# Seconds between looks at the workers. They are no children of this process, so nothing else tells of their death.
+_POLL = 2.0
+
+
+class ClipLoader:
+    """Iterates over `Batch`es; made by `clip_loader`, which says what the arguments mean."""
+
+    def __init__(
+        self,
+        dataset: ClipDataset,
+        batch: int,
+        *,
+        seed: int,
+        first: int,
+        last: int | None,
+        shuffle: bool,
+        drop_last: bool,
+        rank: int,
+        world: int,
+        workers: int,
+        timeout: float,
+        pin: bool,
+    ) -> None:
+        self.dataset, self.batch, self.seed, self.first, self.last = dataset, batch, seed, first, last
+        self.shuffle, self.drop_last, self.rank, self.world = shuffle, drop_last, rank, world
+        self.workers, self.timeout, self.pin = workers, timeout, pin
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in one epoch, on every rank."""
+        return steps_per_epoch(len(self.dataset), self.batch * self.world, self.drop_last)
+
+    def __len__(self) -> int:
+        if self.last is None:
+            raise OptionError("a loader with epochs=None has no length; count its steps")
+        return max(self.last - self.first, 0)
+
+    def keys(self, step: int) -> list[Key]:
+        """The (epoch, index) pairs of this rank's batch at a step, counted from 0 over the run."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        count = len(self.dataset)
+        order = np.random.default_rng((self.seed, epoch)).permutation(count) if self.shuffle else np.arange(count)
+        begin = place * self.batch * self.world
+        share = order[begin : begin + self.batch * self.world][self.rank :: self.world]
+        return [(epoch, int(index)) for index in share]
+
+    def _all_keys(self) -> Iterator[list[Key]]:
+        step = self.first
+        while self.last is None or step < self.last:
+            yield self.keys(step)
+            step += 1
+
+    def __iter__(self) -> Iterator[Batch]:
+        batches = iter(self._torch_loader())
+        step = self.first
+        while self.last is None or step < self.last:
+            batch = self._next(batches, step)
+            if isinstance(batch, DataError):
+                raise batch
+            batch.step, batch.epoch = step, step // self.steps_per_epoch
+            self.dataset.note(batch.replaced)
+            yield batch
+            step += 1
+
+    def _next(self, batches: Iterator[Any], step: int) -> Any:
+        """The next batch of the torch loader, asked again every few seconds until `timeout` is over."""
+        began = monotonic()
+        while True:
+            try:
+                return next(batches)
+            except RuntimeError as err:
+                if not self.workers or "DataLoader" not in str(err):
+                    raise
+                if "timed out" not in str(err):
+                    why = "a loader worker died (out of memory? in a script, start it under if __name__ == '__main__')"
+                elif monotonic() - began >= self.timeout:
+                    why = f"no batch within {self.timeout:g} s: a reader hangs, or timeout= is too short"
+                else:
+                    continue
+                paths = [str(self.dataset.manifest[index].path) for _, index in self.keys(step)]
+                shown = ", ".join(paths[:4]) + (" ..." if len(paths) > 4 else "")
+                raise DataError(f"step {step}: {why}; its files: {shown}; try workers=0 to see which") from err
+
+    def _torch_loader(self) -> DataLoader:
+        options = {}
+        if self.workers:
+            # Windows and macOS have no fork server worth the name; spawn is the same, only slower to start.
+            method = "forkserver" if sys.platform == "linux" else "spawn"
+            context = multiprocessing.get_context(method)
+            if method == "forkserver":
+                context.set_forkserver_preload(["mvkit.data.loader"])  # torch is imported once, not per worker
+            options = {
+                "multiprocessing_context": context,
+                "timeout": min(self.timeout, _POLL),
+                "worker_init_fn": _one_thread,
+            }
+        return DataLoader(
+            self.dataset,
+            batch_sampler=_Keys(self),  # type: ignore[arg-type]
+            collate_fn=_as_it_is,
+            num_workers=self.workers,
+            pin_memory=self.pin,
+            **options,
+        )
+
+
+def clip_loader(
+    dataset: ClipDataset,
+    batch: int,
+    *,
+    seed: int = 0,
+    epoch: int = 0,
+    start_step: int = 0,
+    epochs: int | None = 1,
+    shuffle: bool = True,
+    drop_last: bool = True,
+    rank: int = 0,
+    world: int = 1,
+    workers: int = 0,
+    timeout: float = 120.0,
+    pin: bool = False,
+) -> ClipLoader:
+    """Batches of `batch` clips, from a step of a run on; one epoch unless asked otherwise.
+
+    seed: of the order (the dataset's own seed is that of the draws). epoch, start_step: where to begin; start_step is
+    counted from the beginning of `epoch` and may be larger than an epoch. epochs: how many epochs from `epoch` on,
+    None for no end. drop_last: leave out an incomplete last batch. rank, world: this process out of how many; a step
+    then takes batch * world clips. workers: reading processes, 0 for none. timeout: seconds to wait for a batch.
+    pin: page-locked memory. Raises OptionError for values out of range; while running, DataError (see `ClipDataset`).
+    """
+    if min(batch, world) < 1 or min(seed, epoch, start_step, workers) < 0 or not 0 <= rank < world or timeout <= 0:
+        raise OptionError(
+            f"clip_loader: batch and world 1 or more, seed, epoch, start_step and workers 0 or more, rank below world, "
+            f"timeout above 0; got {batch=} {world=} {seed=} {epoch=} {start_step=} {workers=} {rank=} {timeout=}"
+        )
+    steps = steps_per_epoch(len(dataset), batch * world, drop_last)
+    if steps == 0:
+        raise OptionError(
+            f"clip_loader: {len(dataset)} clips do not fill one step of {batch * world}; "
+            f"use batch={max(len(dataset) // world, 1)} or drop_last=False"
+        )
+    if not drop_last and (len(dataset) % (batch * world)) % world:
+        raise OptionError(
+            f"clip_loader: the last step of {len(dataset)} clips does not divide over {world} processes; "
+            f"use drop_last=True or a set whose size is a multiple of {world}"
+        )
+    return ClipLoader(
+        dataset,
+        batch,
+        seed=seed,
+        first=epoch * steps + start_step,
+        last=None if epochs is None else (epoch + epochs) * steps,
+        shuffle=shuffle,
+        drop_last=drop_last,
+        rank=rank,
+        world=world,
+        workers=workers,
+        timeout=timeout,
+        pin=pin,
+    )
+
+
+def steps_per_epoch(count: int, step: int, drop_last: bool = True) -> int:
+    """How many steps of `step` clips an epoch over `count` clips has."""
+    return count // step if drop_last else -(-count // step)
+
+
+class _Keys:
+    """What the torch loader takes for a batch sampler: it only iterates."""
+
+    def __init__(self, loader: ClipLoader) -> None:
+        self.loader = loader
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        return self.loader._all_keys()
+
+
+def _as_it_is(batch: Any) -> Any:
+    # The data set has made the batch already, see ClipDataset.__getitems__.
+    return batch
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)

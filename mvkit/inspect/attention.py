@@ -1,0 +1,110 @@
+"""Where a token looks, and what is looked at, laid out on the grid of the clip.
+
+Weights come from the encoder (`encoder(clips, mask, attention=(6,)).attention[6]`): (B, heads, V, V), softmax rows over
+the V visible tokens. Hidden tokens took no part; they are NaN here, never 0, because 0 would say "seen and ignored".
+The VideoMAE family has no class token, and none is made up: `received` is the picture without a query.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mvkit.errors import MaskError, OptionError, ShapeError
+from mvkit.maskers.base import TokenMask
+from mvkit.maskers.motion import motion_map
+from mvkit.tokens import TokenGrid
+
+
+def query_attention(
+    weights: Tensor,
+    grid: TokenGrid,
+    query: tuple[int, int, int],
+    *,
+    mask: TokenMask | None = None,
+    heads: str | int = "mean",
+    drop_self: bool = False,
+) -> Tensor:
+    """Attention of one token over the clip: (B, t, h, w), or (B, heads, t, h, w) for heads="all".
+
+    weights: (B, heads, V, V). query: (t, y, x) on the grid. heads: "mean", "all", or one head's number. drop_self:
+    leave the query's weight on itself out (NaN) and let the rest sum to 1. Rows sum to 1 over visible tokens.
+    Raises MaskError if the query is hidden in some clip, ShapeError, OptionError.
+    """
+    count = _check(weights, grid, mask)
+    token = grid.index(*query)
+    if mask is None:
+        row = torch.full((len(weights),), token, device=weights.device)
+    else:
+        if bool(mask.hidden[:, token].any()):
+            clip = int(mask.hidden[:, token].int().argmax())
+            seen = grid.place(int(mask.visible_ids[clip, 0])) if count else "none"
+            raise MaskError(f"query {query} is hidden in clip {clip}: choose a visible token, its first is {seen}")
+        row = (mask.visible_ids < token).sum(1)
+    picked = weights.float()[torch.arange(len(weights), device=weights.device), :, row]  # (B, heads, V)
+    if drop_self:
+        itself = torch.arange(picked.shape[-1], device=picked.device) == row[:, None]  # (B, V)
+        picked = picked.masked_fill(itself[:, None], torch.nan)
+        picked = picked / picked.nansum(-1, keepdim=True)
+    return on_grid(_fused(picked, heads), grid, mask)
+
+
+def received_attention(
+    weights: Tensor, grid: TokenGrid, *, mask: TokenMask | None = None, heads: str | int = "mean"
+) -> Tensor:
+    """How much each token is looked at, averaged over all queries: (B, t, h, w), or (B, heads, t, h, w).
+
+    Sums to 1 over the visible tokens; 1/V everywhere is "no preference". Raises ShapeError, OptionError.
+    """
+    _check(weights, grid, mask)
+    return on_grid(_fused(weights.float().mean(-2), heads), grid, mask)
+
+
+def on_grid(values: Tensor, grid: TokenGrid, mask: TokenMask | None = None) -> Tensor:
+    """values: (B, ..., V) of the visible tokens -> (B, ..., t, h, w) with NaN where hidden."""
+    if mask is not None:
+        ids = mask.visible_ids.view(len(values), *[1] * (values.ndim - 2), -1).expand_as(values)
+        values = values.new_full((*values.shape[:-1], grid.tokens), torch.nan).scatter(-1, ids, values)
+    return values.unflatten(-1, grid.shape)
+
+
+def middle_query(grid: TokenGrid, mask: TokenMask | None = None, row: int = 0) -> tuple[int, int, int]:
+    """The visible token nearest to the middle of the clip, as (t, y, x). Raises MaskError where nothing is visible."""
+    tokens = range(grid.tokens) if mask is None else mask.visible_ids[row].tolist()
+    if not tokens:
+        raise MaskError(f"{mask!r} shows nothing in clip {row}: there is no token to ask")
+    middle = [(size - 1) / 2 for size in grid.shape]
+    places = [grid.place(token) for token in tokens]
+    return min(places, key=lambda place: sum((a - b) ** 2 for a, b in zip(place, middle, strict=True)))
+
+
+def busiest_query(clips: Tensor, grid: TokenGrid, step: int | None = None) -> tuple[int, int, int]:
+    """The token of a step (the middle one) whose pixels change most from frame to frame, as (t, y, x).
+
+    clips: (B, 3, T, H, W); the first clip counts. Where nothing moves, the first token of the step.
+    """
+    step = grid.t // 2 if step is None else step
+    return grid.place(step * grid.places + int(motion_map(clips[:1], grid)[0, step].argmax()))
+
+
+def _fused(values: Tensor, heads: str | int) -> Tensor:
+    """values: (B, heads, V) -> (B, V), or as they are for "all"."""
+    if heads == "all":
+        return values
+    if heads == "mean":
+        return values.mean(1)
+    if isinstance(heads, int) and 0 <= heads < values.shape[1]:
+        return values[:, heads]
+    raise OptionError(f"heads must be 'mean', 'all' or a number below {values.shape[1]}, got {heads!r}")
+
+
+def _check(weights: Tensor, grid: TokenGrid, mask: TokenMask | None) -> int:
+    count = grid.tokens if mask is None else mask.visible_ids.shape[1]
+    if weights.ndim != 4 or weights.shape[-2:] != (count, count):
+        raise ShapeError(
+            f"attention must be (B, heads, {count}, {count}) on a {grid} {'without' if mask is None else 'under this'} "
+            f"mask, got {tuple(weights.shape)}"
+        )
+    if mask is not None and (mask.grid != grid or len(mask) != len(weights)):
+        raise ShapeError(f"{mask!r} does not belong to {len(weights)} clips on a {grid}")
+    return count

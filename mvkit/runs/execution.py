@@ -1,0 +1,175 @@
+"""Run the cells of a notebook in a kernel, and say in one record how that ended.
+
+nbclient speaks the kernel's protocol; what it and papermill leave out is here: a stop (Ctrl-C, SIGTERM, a closed
+terminal, the time limit) first interrupts the cell, so that training can save its state, and kills the kernel only
+after a grace time; every way to end has its own word.
+"""
+
+import asyncio
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
+
+from mvkit.runs.kernel import kernel_manager, socket_folder
+
+_BEAT_SECONDS = 2.0
+_GRACE_SECONDS = 20.0  # a tiny run's checkpoint takes under a second to write, a ViT-L's with optimiser state about ten
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+@dataclass
+class Ending:
+    """state: done, failed or interrupted. kind: exception, kernel, timeout or interrupted; cause: one line."""
+
+    state: str
+    kind: str = ""
+    cause: str = ""
+    cell: int = 0
+    cell_id: str = ""
+
+
+@dataclass
+class Execution:
+    """One notebook in one kernel. nb is filled with outputs as it goes.
+
+    on_cell(n, m): cell n of m code cells begins; on_output(): a cell has ended; beat(): every two seconds.
+    timeout: seconds for the whole notebook, None for no limit. log: file for the kernel's own output.
+    """
+
+    nb: Any
+    cwd: Path
+    env: dict[str, str]
+    log: Path
+    on_cell: Callable[[int, int], None]
+    on_output: Callable[[], None]
+    beat: Callable[[], None]
+    timeout: float | None = None
+    _stop: tuple[str, str] | None = field(default=None, init=False)
+    _km: AsyncKernelManager | None = field(default=None, init=False)
+
+    def run(self) -> Ending:
+        """Run all cells. Works in a thread too, without listening to signals there."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self._run())
+        # Called from a notebook: its loop is busy with this very call.
+        endings: list[Ending] = []
+        thread = threading.Thread(target=lambda: endings.append(asyncio.run(self._run())))
+        thread.start()
+        thread.join()
+        return endings[0]
+
+    async def _run(self) -> Ending:
+        self._listen()
+        pulse = asyncio.create_task(self._pulse())
+        try:
+            with socket_folder() as sockets, self.log.open("wb") as log:
+                self._km = kernel_manager(Path(sockets))
+                client = NotebookClient(self.nb, km=self._km, timeout=None, startup_timeout=120, allow_errors=False)
+                try:
+                    await client.async_start_new_kernel(cwd=str(self.cwd), env=self.env, stdout=log, stderr=log)
+                    await client.async_start_new_kernel_client()
+                    return await self._cells(client)
+                except (DeadKernelError, RuntimeError, OSError) as err:
+                    return self._stopped() or Ending("failed", "kernel", f"the kernel did not start: {one_line(err)}")
+                finally:
+                    if client.km is not None:
+                        await client._async_cleanup_kernel()
+        finally:
+            pulse.cancel()
+
+    async def _cells(self, client: NotebookClient) -> Ending:
+        code = [i for i, cell in enumerate(self.nb.cells) if cell.cell_type == "code" and cell.source.strip()]
+        for number, index in enumerate(code, 1):
+            cell = self.nb.cells[index]
+            where = {"cell": number, "cell_id": cell.get("id", "")}
+            if ending := self._stopped(**where):
+                return ending
+            self.on_cell(number, len(code))
+            try:
+                await client.async_execute_cell(cell, index)
+            except CellExecutionError as err:
+                if ending := self._stopped(**where):
+                    return ending
+                cause = one_line(f"{err.ename}: {err.evalue}")
+                if err.ename == "KeyboardInterrupt":
+                    return Ending("interrupted", "interrupted", "the kernel was interrupted", **where)
+                return Ending("failed", "exception", cause, **where)
+            except DeadKernelError:
+                cause = f"the kernel died{_signal_of(self._km)}; out of memory and kill look like this"
+                return self._stopped(**where) or Ending("failed", "kernel", cause, **where)
+            finally:
+                self.on_output()
+        return self._stopped(cell=len(code)) or Ending("done", cell=len(code))
+
+    def _stopped(self, **where: Any) -> Ending | None:
+        if self._stop is None:
+            return None
+        kind, cause = self._stop
+        return Ending("failed" if kind == "timeout" else "interrupted", kind, cause, **where)
+
+    def _listen(self) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                try:
+                    loop.add_signal_handler(getattr(signal, name), self._on_signal, name)
+                except NotImplementedError:  # Windows
+                    signal.signal(
+                        getattr(signal, name), lambda *_, word=name: loop.call_soon_threadsafe(self._on_signal, word)
+                    )
+
+    def _on_signal(self, name: str) -> None:
+        again = self._stop is not None
+        self._ask(
+            ("interrupted", "Ctrl-C" if name == "SIGINT" else f"signal {name}"), grace=0 if again else _GRACE_SECONDS
+        )
+
+    def _ask(self, reason: tuple[str, str], grace: float) -> None:
+        """Interrupt the running cell; kill the kernel after the grace time."""
+        self._stop = self._stop or reason
+        self._stopping = asyncio.create_task(self._end_kernel(grace))
+
+    async def _end_kernel(self, grace: float) -> None:
+        if self._km is not None and self._km.has_kernel:
+            await self._km.interrupt_kernel()
+            await asyncio.sleep(grace)
+        if self._km is not None and self._km.has_kernel:
+            await self._km.signal_kernel(getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    async def _pulse(self) -> None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.timeout if self.timeout is not None else float("inf")
+        while True:
+            await asyncio.sleep(min(_BEAT_SECONDS, max(0.0, end - loop.time())))
+            if loop.time() >= end:
+                end = float("inf")
+                self._ask(("timeout", f"the time limit of {self.timeout:g} s is over"), _GRACE_SECONDS)
+            self.beat()
+
+
+def one_line(error: object) -> str:
+    """The first line of an error, without terminal colours, 300 characters at most."""
+    lines = [line.strip() for line in _ANSI.sub("", str(error)).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]
+
+
+def _signal_of(manager: AsyncKernelManager | None) -> str:
+    """How the kernel's process ended, where the system says."""
+    process = getattr(getattr(manager, "provisioner", None), "process", None)
+    code = process.poll() if process is not None else None
+    if code is None or os.name != "posix" or code >= 0:
+        return f" with exit code {code}" if code is not None else ""
+    return f" by {signal.Signals(-code).name}"

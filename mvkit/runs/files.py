@@ -1,0 +1,66 @@
+"""Files that are whole or not there: written beside, synced, then moved into place in one step."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mvkit.errors import RunError
+from mvkit.runs.kinds import native
+
+
+def write_bytes_atomic(path: Path, data: bytes) -> None:
+    """Replace a file by `data`; a reader sees the old bytes or the new. Raises RunError (full disk, no right)."""
+    # A name of our own rather than mkstemp's: its files are for the owner alone, results are not.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as err:
+        temporary.unlink(missing_ok=True)
+        raise RunError(
+            f"{path} could not be written: {err.strerror or err}; free space or choose another --out"
+        ) from err
+
+
+def write_json_atomic(path: Path, data: Any) -> None:
+    """`data` as JSON that every reader takes; see `jsonable`."""
+    write_bytes_atomic(path, (json.dumps(jsonable(data), indent=2, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object, or {} where there is no file yet. Raises RunError for a file that is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as err:
+        raise RunError(f"{path} is not JSON: {err}; move it away and run again") from None
+
+
+def jsonable(value: Any) -> Any:
+    """Native values that strict JSON holds: numpy and torch scalars and arrays unpacked, paths as text.
+
+    nan and infinities, which JSON has no word for, become the texts "NaN", "Infinity", "-Infinity".
+    Raises RunError for anything else that is no number, text, list or mapping.
+    """
+    value = native(value)
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return json.dumps(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return jsonable(value.tolist())
+    raise RunError(f"{type(value).__name__} cannot be written as JSON: give numbers, texts, lists or mappings")

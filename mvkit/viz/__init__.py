@@ -1,0 +1,31 @@
+"""Pictures of masked video. A drawing returns `(figure, data)`; `save` keeps both, `rebuild` needs no model."""
+
+from mvkit.viz import attention as attention
+from mvkit.viz import clips as clips
+from mvkit.viz import curves as curves
+from mvkit.viz import masks as masks
+from mvkit.viz import reconstruction as reconstruction
+from mvkit.viz import scores as scores
+from mvkit.viz import similarity as similarity
+from mvkit.viz.album import Album as Album
+from mvkit.viz.drawing import FigureData as FigureData
+from mvkit.viz.figure import SavedFigure as SavedFigure
+from mvkit.viz.figure import rebuild as rebuild
+from mvkit.viz.figure import save as save
+from mvkit.viz.live import TrainingLine as TrainingLine
+
+__all__ = [
+    "Album",
+    "FigureData",
+    "SavedFigure",
+    "TrainingLine",
+    "attention",
+    "clips",
+    "curves",
+    "masks",
+    "rebuild",
+    "reconstruction",
+    "save",
+    "scores",
+    "similarity",
+]

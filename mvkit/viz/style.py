@@ -1,0 +1,121 @@
+"""One look for every figure: sizes, fonts, and the same colour for the same thing everywhere.
+
+Colours are Okabe and Ito's, which people with the common colour deficiencies tell apart; meaning never hangs on hue
+alone (hidden is grey, a query has an outline, series differ in line style too). Figures are drawn at the size they
+are printed, so text of 6.5 pt here is 6.5 pt on the page. The font is the one matplotlib ships: same bytes anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from zlib import crc32
+
+import matplotlib.style as mpl_style
+
+from mvkit.errors import OptionError, unknown
+
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+OKABE_ITO = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, YELLOW, BLACK)
+
+HIDDEN = "#808080"  # a token hidden from the encoder
+EMPTY = "#E6E6E6"  # nothing to show here, drawn with a hatch
+QUERY = YELLOW  # always inside a black casing
+
+MAPS = {"error": "magma", "attention": "viridis", "similarity": "cividis", "signed": "RdBu_r"}
+
+# Printed widths in inches: author kits of CVPR/ICCV/WACV, acmart sigconf, ICML, AAAI, NeurIPS; A4 and screen last.
+VENUES = {
+    "cvpr-column": 3.25, "cvpr-full": 6.875, "iccv-column": 3.25, "iccv-full": 6.875,
+    "acm-mm-column": 3.337, "acm-mm-full": 7.006, "icml-column": 3.25, "icml-full": 6.75,
+    "aaai-column": 3.3, "aaai-full": 6.975, "neurips-full": 5.5,
+}  # fmt: skip
+
+ROLES = {
+    "visible": BLUE, "hidden": HIDDEN, "encoder": BLUE, "decoder": ORANGE, "student": BLUE, "teacher": GREEN,
+    "extra": GREEN, "target": ORANGE, "context": BLUE, "second": VERMILION, "before": HIDDEN, "after": BLUE,
+    "untrained": HIDDEN, "trained": BLUE, "control": BLACK, "chance": BLACK, "appearance": ORANGE, "motion": BLUE,
+}  # fmt: skip
+METHODS = {
+    "mae": HIDDEN,
+    "videomae": BLUE,
+    "mvd": GREEN,
+    "amd": ORANGE,
+    "maskagain": VERMILION,
+    "umt": PURPLE,
+    "umt_vl": SKY,
+}
+MASKERS = {
+    "random": ORANGE, "tube": BLUE, "frame": SKY, "block": GREEN, "cube": VERMILION, "multi_block": PURPLE,
+    "cell": YELLOW, "motion": VERMILION, "flow": GREEN, "attention": PURPLE, "nested": BLUE, "profile": SKY,
+    "everest": VERMILION, "noise": PURPLE, "unit": GREEN,
+    "random_frame": YELLOW, "dual": SKY, "none": BLACK, "full": HIDDEN,
+}  # fmt: skip
+KINDS = {"role": ROLES, "method": METHODS, "masker": MASKERS}
+DASHES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)))
+
+STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "mathtext.fontset": "dejavusans",
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "figure.titlesize": 7.5,
+    "axes.linewidth": 0.5,
+    "xtick.major.width": 0.5,
+    "ytick.major.width": 0.5,
+    "xtick.major.size": 2,
+    "ytick.major.size": 2,
+    "xtick.minor.size": 1,
+    "ytick.minor.size": 1,
+    "xtick.major.pad": 2,
+    "ytick.major.pad": 2,
+    "axes.labelpad": 2,
+    "axes.titlepad": 3,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1.0,
+    "lines.markersize": 3,
+    "hatch.linewidth": 0.3,
+    "legend.frameon": False,
+    "legend.handlelength": 1.8,
+    "image.interpolation": "nearest",
+    "savefig.dpi": 300,
+    "figure.dpi": 150,
+    "pdf.fonttype": 42,
+    "ps.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mvkit",
+}
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """Draw and save inside this: the style on top of matplotlib's own defaults, whatever the user's settings are."""
+    with mpl_style.context(["default", STYLE]):
+        yield
+
+
+def width(venue: str) -> float:
+    """Printed width in inches. Raises OptionError for a venue it does not know."""
+    if venue not in VENUES:
+        raise OptionError(unknown("venue", venue, VENUES))
+    return VENUES[venue]
+
+
+def colour(kind: str, name: str) -> str:
+    """The colour of a thing: kind role, method or masker. A name outside the tables always gets the same one too."""
+    if kind not in KINDS:
+        raise OptionError(unknown("kind of colour", kind, KINDS))
+    return KINDS[kind].get(name) or OKABE_ITO[crc32(name.encode()) % 6]
+
+
+def dashes(count: int) -> list:
+    """Line styles for `count` series, so that a grey print still tells them apart."""
+    return [style for _, style in zip(range(count), cycle(DASHES), strict=False)]

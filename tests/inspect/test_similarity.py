@@ -1,0 +1,125 @@
+import pytest
+import torch
+from torch.nn.functional import cosine_similarity
+
+from mvkit import TokenGrid
+from mvkit.errors import OptionError, ShapeError
+from mvkit.inspect import similarity
+
+GRIDS = [TokenGrid(2, 3, 5), TokenGrid(4, 2, 3), TokenGrid(1, 3, 2)]
+
+
+def tokens(grid: TokenGrid, batch: int = 2) -> torch.Tensor:
+    return torch.randn(batch, grid.tokens, 7, generator=torch.Generator().manual_seed(0)) + 0.5
+
+
+def naive(x: torch.Tensor, grid: TokenGrid, kind: str, centred: bool) -> list[list[float]]:
+    if centred:
+        x = x - sum(x[n] for n in range(grid.tokens)) / grid.tokens
+    steps = [x[t * grid.places : (t + 1) * grid.places] for t in range(grid.t)]
+
+    def cos(a, b):
+        return float((a * b).sum() / (a.norm() * b.norm())) if a.norm() > 1e-5 and b.norm() > 1e-5 else 0.0
+
+    def entry(a, b):
+        if kind == "pooled":
+            return cos(a.mean(0), b.mean(0))
+        if kind == "aligned":
+            return sum(cos(a[i], b[i]) for i in range(grid.places)) / grid.places
+        return sum(max(cos(a[i], b[j]) for j in range(grid.places)) for i in range(grid.places)) / grid.places
+
+    return [[entry(a, b) for b in steps] for a in steps]
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+@pytest.mark.parametrize("kind", similarity.MATRICES)
+@pytest.mark.parametrize("centred", [True, False])
+def test_frame_matrices_match_loops_written_by_hand(grid, kind, centred):
+    x = tokens(grid)
+    got = similarity.frame_matrix(x, grid, kind=kind, centred=centred)
+    want = torch.tensor([naive(clip, grid, kind, centred) for clip in x])
+    if grid.t == 1 and kind == "pooled" and centred:
+        assert got.abs().max() <= 1 + 1e-5  # one step less its own mean has no direction
+    else:
+        assert torch.allclose(got, want, atol=1e-5)
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_query_maps_are_cosines_with_the_query(centred):
+    grid, x = GRIDS[0], tokens(GRIDS[0])
+    got = similarity.query_map(x, grid, (1, 2, 3), centred=centred)
+    y = x - x.mean(1, keepdim=True) if centred else x
+    for t, row, column in ((0, 0, 0), (1, 0, 4), (1, 2, 3)):
+        want = cosine_similarity(y[:, 28], y[:, (t * 3 + row) * 5 + column])
+        assert torch.allclose(got[:, t, row, column], want, atol=1e-6)
+    assert torch.allclose(got[:, 1, 2, 3], torch.ones(2))
+
+
+def test_peaks_follow_a_token_that_moves():
+    grid = TokenGrid(3, 2, 4)
+    x = torch.randn(1, grid.tokens, 16, generator=torch.Generator().manual_seed(1))
+    path = [(0, 0, 1), (1, 1, 2), (2, 0, 3)]
+    for place in path:
+        x[0, grid.index(*place)] = 5 * torch.arange(16.0)
+    found = similarity.peaks(similarity.query_map(x, grid, path[0]))
+    assert found[0].tolist() == [[y, column] for _, y, column in path]
+
+
+def test_the_lag_curve_is_the_mean_of_each_diagonal():
+    matrix = torch.arange(9.0).view(1, 3, 3)
+    assert similarity.lag_curve(matrix)[0].tolist() == [4.0, (1 + 3 + 5 + 7) / 4, (2 + 6) / 2]
+    assert similarity.off_diagonal(matrix)[0] == (1 + 2 + 3 + 5 + 6 + 7) / 6
+
+
+def test_the_slope_of_a_linear_fall_is_its_fall():
+    step = torch.arange(5.0)
+    matrix = (1 - 0.1 * (step[:, None] - step).abs())[None]
+    assert torch.allclose(similarity.lag_slope(matrix), torch.tensor([-0.1]), atol=1e-6)
+
+
+def test_shuffling_the_steps_flattens_the_curve_and_keeps_its_mean():
+    step = torch.arange(6.0)
+    matrix = (1 - 0.1 * (step[:, None] - step).abs())[None]
+    generator = torch.Generator().manual_seed(0)
+    control = similarity.shuffle_control(matrix, generator=generator, draws=2000)
+    assert control[0, 0] == pytest.approx(1.0)
+    assert (control[0, 1:] - similarity.off_diagonal(matrix)).abs().max() < 0.02
+    before = similarity.lag_curve(matrix)[0]
+    assert before[1] - before[-1] > 0.3
+
+
+def test_the_control_draws_from_its_generator_and_nothing_else():
+    matrix = torch.rand(1, 4, 4)
+    state = torch.random.get_rng_state()
+    a = similarity.shuffle_control(matrix, generator=torch.Generator().manual_seed(3), draws=5)
+    b = similarity.shuffle_control(matrix, generator=torch.Generator().manual_seed(3), draws=5)
+    assert torch.equal(a, b) and torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_one_step_has_a_matrix_a_curve_and_no_slope():
+    grid = TokenGrid(1, 3, 2)
+    matrix = similarity.frame_matrix(tokens(grid), grid, kind="matched")
+    assert matrix.shape == (2, 1, 1) and torch.allclose(matrix, torch.ones(2, 1, 1), atol=1e-5)
+    assert similarity.lag_curve(matrix).shape == (2, 1)
+    assert similarity.lag_slope(matrix).isnan().all() and similarity.off_diagonal(matrix).isnan().all()
+
+
+def test_a_static_clip_repeats_its_middle_frame():
+    clips = torch.rand(1, 3, 4, 2, 3)
+    still = similarity.static_clip(clips)
+    assert still.shape == clips.shape and all(torch.equal(still[:, :, t], clips[:, :, 2]) for t in range(4))
+
+
+def test_half_precision_features_are_compared_in_single():
+    grid, x = GRIDS[1], tokens(GRIDS[1])
+    rough = similarity.frame_matrix(x.bfloat16(), grid)
+    assert rough.dtype == torch.float32
+    assert torch.allclose(rough, similarity.frame_matrix(x, grid), atol=2e-2)
+
+
+def test_wrong_counts_and_unknown_kinds_are_refused():
+    grid = GRIDS[0]
+    with pytest.raises(ShapeError, match="encode without a mask"):
+        similarity.frame_matrix(tokens(grid)[:, :-1], grid)
+    with pytest.raises(OptionError, match="did you mean 'matched'"):
+        similarity.frame_matrix(tokens(grid), grid, kind="match")
