@@ -68,7 +68,7 @@ def lab(port: Annotated[int, typer.Option(help="Port on this machine; the next f
 
 def report(
     which: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Folder, or <notebook>[/<id>].")] = None,
-    reports: Annotated[Path, typer.Option(help="The reports folder.")] = Path("reports"),
+    reports: Annotated[Path | None, typer.Option(help="The reports folder; by default the project's.")] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the newest report in the browser.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -77,8 +77,10 @@ def report(
     Example: mvkit report 00_quickstart --open
     """
     from mvkit.runs.folder import find_runs
+    from mvkit.runs.notebook import notebooks_folder
     from mvkit.runs.status import read_status
 
+    reports = reports or notebooks_folder().parent / "reports"
     found = [(folder, read_status(folder)) for folder in find_runs(reports, which)]
     rows = [{**status, "report": str(folder.report) if folder.report.exists() else None} for folder, status in found]
     if as_json:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
@@ -160,6 +160,7 @@ def _encode(info: VideoInfo, part: Path, recipe: Recipe, mark: str, deadline: De
                 context.color_range, context.colorspace = ColorRange.MPEG, frame.colorspace
                 context.color_primaries, context.color_trc = frame.color_primaries, frame.color_trc
             frame.pts, frame.time_base = count, 1 / rate
+            frame.pict_type = PictureType.NONE  # else x264 repeats the keyframes of the source
             out.mux(stream.encode(frame))
             count += 1
         out.mux(stream.encode(None))

@@ -6,11 +6,13 @@ after a grace time; every way to end has its own word.
 """
 
 import asyncio
+import logging
 import os
 import re
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,10 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 
+from mvkit.errors import RunError
 from mvkit.runs.kernel import kernel_manager, socket_folder
 
+_log = logging.getLogger(__name__)
 _BEAT_SECONDS = 2.0
 _GRACE_SECONDS = 20.0  # a tiny run's checkpoint takes under a second to write, a ViT-L's with optimiser state about ten
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -63,11 +67,8 @@ class Execution:
         except RuntimeError:
             return asyncio.run(self._run())
         # Called from a notebook: its loop is busy with this very call.
-        endings: list[Ending] = []
-        thread = threading.Thread(target=lambda: endings.append(asyncio.run(self._run())))
-        thread.start()
-        thread.join()
-        return endings[0]
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, self._run()).result()
 
     async def _run(self) -> Ending:
         self._listen()
@@ -157,7 +158,11 @@ class Execution:
             if loop.time() >= end:
                 end = float("inf")
                 self._ask(("timeout", f"the time limit of {self.timeout:g} s is over"), _GRACE_SECONDS)
-            self.beat()
+            try:
+                self.beat()
+            except RunError as err:
+                # One heartbeat is not worth a run: the next write that matters raises if the disk is still full.
+                _log.warning("no heartbeat: %s", err)
 
 
 def one_line(error: object) -> str:

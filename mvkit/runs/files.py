@@ -61,6 +61,4 @@ def jsonable(value: Any) -> Any:
         return [jsonable(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
     if isinstance(value, Path):
         return str(value)
-    if hasattr(value, "tolist"):
-        return jsonable(value.tolist())
     raise RunError(f"{type(value).__name__} cannot be written as JSON: give numbers, texts, lists or mappings")

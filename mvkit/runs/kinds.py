@@ -139,12 +139,12 @@ class Kind:
 
 
 def native(value: Any) -> Any:
-    """Numpy and torch scalars as Python ones, tuples as lists; anything else as it is."""
+    """Numpy and torch scalars as Python ones, arrays and tuples as lists; anything else as it is."""
     if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
         return value.item()
     if isinstance(value, list | tuple):
         return [native(item) for item in value]
-    return value
+    return native(value.tolist()) if getattr(value, "ndim", 0) and hasattr(value, "tolist") else value
 
 
 def _number(text: str | None) -> float | None:

@@ -24,8 +24,8 @@ pre, code { font: .85rem/1.45 ui-monospace, "SF Mono", Menlo, Consolas, monospac
 .error > strong { color: #9c1c15; }
 details.code, details.fold { margin: .4rem 0; } details.code > summary { color: var(--soft); font-size: .8rem; }
 summary { cursor: pointer; }
-table { border-collapse: collapse; margin: .5rem 0; font-size: .92rem; }
-th, td { text-align: left; padding: .25rem .7rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+table { border: 0; border-collapse: collapse; margin: .5rem 0; font-size: .92rem; }
+th, td { border: 0; text-align: left; padding: .25rem .7rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td { overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 .state { display: inline-block; padding: .05rem .6rem; border-radius: 1rem; font-weight: 600; color: #fff; }

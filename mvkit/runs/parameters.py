@@ -129,10 +129,13 @@ class Parameters(Mapping[str, Parameter]):
 
 def injected_names(source: str) -> list[str]:
     """Names set by a cell that papermill put in, else none: the one trace of a misspelled `papermill -p`."""
-    if not source.lstrip().startswith("# Parameters"):
+    if source.strip().partition("\n")[0].strip() != "# Parameters":
         return []
-    targets = [t for s in ast.parse(source).body if isinstance(s, ast.Assign) for t in s.targets]
-    return [target.id for target in targets if isinstance(target, ast.Name)]
+    try:
+        names = [s.targets[0] if isinstance(s, ast.Assign) else None for s in ast.parse(source).body]
+    except SyntaxError:  # a magic: papermill writes none
+        return []
+    return [name.id for name in names if isinstance(name, ast.Name)] if all(names) else []
 
 
 def _parameter(statement: ast.stmt, comment: str) -> Parameter:

@@ -39,6 +39,8 @@ def begin(
     reports folder; fresh: forget an earlier checkpoint; both only where no runner has decided them already.
     Raises OptionError for a misspelled or ill-typed parameter, RunError where another process works on this run.
     """
+    if given := os.environ.get(FOLDER_VARIABLE):
+        return _join(RunFolder(Path(given)), parameters, notebook)
     path = find_notebook(notebook)
     declared = Parameters.read(path)
     for source in parameters.get("In", []):
@@ -47,8 +49,6 @@ def begin(
                 raise OptionError(f"{path.name}: {unknown('parameter', name, declared)}")
     values = declared.check(parameters)
     os.chdir(project_root(path))
-    if given := os.environ.get(FOLDER_VARIABLE):
-        return _join(RunFolder(Path(given)), values, path)
     folder = RunFolder.of(path, values, out)
     if earlier := _open.pop(folder.path, None):
         earlier.close()
@@ -62,18 +62,24 @@ def begin(
     return session
 
 
-def _join(folder: RunFolder, values: dict[str, Any], notebook: Path) -> "Session":
-    """The session inside a run whose runner has made the folder. Raises RunError where the values are not the run's."""
-    asked = read_json(folder.params)
-    changed = [name for name, value in values.items() if jsonable(value) != asked.get(name)]
-    if folder.path.parent.name != notebook.stem:
-        raise RunError(f"begin(notebook='{notebook.stem}') in a run of '{folder.path.parent.name}': name this notebook")
-    if changed:
+def _join(folder: RunFolder, parameters: Mapping[str, Any], notebook: str | Path) -> "Session":
+    """The session inside a run whose runner has checked the parameters, made the folder and chosen where to work.
+
+    Raises RunError where the notebook or a value is not the run's: its name would then be a lie.
+    """
+    if folder.path.parent.name != Path(notebook).stem:
         raise RunError(
-            f"parameter '{changed[0]}' was {asked.get(changed[0])!r} when the run began and is now "
-            f"{values[changed[0]]!r}: give the derived value another name"
+            f"begin(notebook='{notebook}') in a run of '{folder.path.parent.name}': give this notebook's name"
         )
-    return Session(folder, values)
+    asked = read_json(folder.params)
+    for name, value in asked.items():
+        now = jsonable(parameters[name]) if name in parameters else "missing"
+        if json.dumps(now) != json.dumps(value):
+            raise RunError(
+                f"parameter '{name}' was {value!r} when the run began and is now {now!r}: give what is derived "
+                "from it another name"
+            )
+    return Session(folder, asked)
 
 
 class Session:
@@ -184,8 +190,10 @@ class Session:
             return
         if error is not None:
             first = (str(error).splitlines() or [""])[0]
-            self._status.write(state="failed", kind="exception", cause=f"{type(error).__name__}: {first}")
-        elif self._status.data["state"] == "failed":
+            stopped = isinstance(error, KeyboardInterrupt)
+            state, kind = ("interrupted", "interrupted") if stopped else ("failed", "exception")
+            self._status.write(state=state, kind=kind, cause=f"{type(error).__name__}: {first}".rstrip(": "))
+        elif self._status.data["state"] != "running":
             # In JupyterLab the cell was corrected and run again.
             for name in ("kind", "cause"):
                 self._status.data.pop(name, None)

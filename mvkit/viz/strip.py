@@ -127,7 +127,7 @@ class Strip:
 
     def letters(self, columns: int) -> int:
         """How many letters of text below fit under so many columns."""
-        return max(8, int((self.x[columns - 1] + self.cell - self.x[0]) / (LETTER * 0.93)))
+        return max(8, int((self.x[columns - 1] + self.cell - self.x[0]) / (LETTER * 0.87)))
 
     def colour_bar(self, first: int, last: int, drawn: Any, words: str) -> None:
         """One colour bar for rows first..last, right of them."""
@@ -144,7 +144,7 @@ class Strip:
 
 def outline(axes: Axes, grid: TokenGrid, y: int, x: int, *, colour: str = style.QUERY, wide: float = 1.0) -> None:
     """A square around token (y, x) in axes that span 0 to 1, cased in black so that it shows on anything."""
-    out = 0.15  # of a token: drawn just outside, a token of 5 points would vanish under its own outline
+    out = 0.12  # of a token: drawn just outside, a token of 5 points would vanish under its own outline
     corner, size = ((x - out) / grid.w, (y - out) / grid.h), ((1 + 2 * out) / grid.w, (1 + 2 * out) / grid.h)
     for line, edge in ((wide + 1.0, "black"), (wide, colour)):
         axes.add_patch(

@@ -1,4 +1,4 @@
-"""The audit finds which readers lie about a file, survives what decoders do not, and is believed only while it is true."""
+"""The audit finds which readers lie about a file, survives what decoders do not, and is believed while it is true."""
 
 import json
 import signal

@@ -102,6 +102,7 @@ def test_text_that_is_no_value_of_the_type_is_refused_in_one_line_naming_the_par
         ("flag", np.bool_(True), True),
         ("layers", (1, 2), [1, 2]),
         ("layers", [np.int32(1)], [1]),
+        ("layers", np.array([1, 2]), [1, 2]),
         ("seed", None, None),
     ],
 )
@@ -211,3 +212,6 @@ def test_a_file_that_is_no_notebook_is_refused(tmp_path):
 def test_names_that_papermill_put_in_are_found_and_other_cells_are_not_its():
     assert injected_names("# Parameters\nstpes = 3\nflag = 'false'\n") == ["stpes", "flag"]
     assert injected_names("stpes = 3") == []
+    assert injected_names("# Parameters\n%matplotlib inline") == []
+    assert injected_names("# Parameters of the plot\nwidth = 3") == []
+    assert injected_names("# Parameters\nsteps: int = 3") == []

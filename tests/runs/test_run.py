@@ -204,6 +204,18 @@ def test_ctrl_c_leaves_a_run_that_goes_on_later_and_meanwhile_a_second_runner_is
     assert json.loads(folder.results.read_text()) == {"first": False}
 
 
+def test_a_second_ctrl_c_kills_a_kernel_that_does_not_listen_to_the_first(tmp_path, make_notebook):
+    deaf = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    path = make_notebook(tmp_path, BEGIN, deaf + SLEEP)
+    process, folder = start(path)
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(1)
+    _, err = process.communicate(timeout=15)
+    assert process.returncode == 130, err
+    assert json.loads(folder.status.read_text())["state"] == "interrupted"
+
+
 def test_a_runner_killed_outright_reads_as_interrupted_and_its_kernel_goes_with_it(tmp_path, make_notebook):
     path = make_notebook(tmp_path, BEGIN + "\nimport os\n(run.checkpoint / 'pid').write_text(str(os.getpid()))", SLEEP)
     process, folder = start(path)

@@ -75,8 +75,11 @@ def test_under_a_runner_the_values_must_be_those_the_run_was_made_for(notebook, 
     assert run.folder == folder.path
     run.finish()
     assert not folder.status.exists()  # that file is the runner's
-    with pytest.raises(RunError, match="'steps' was 5 when the run began and is now 6"):
-        begin(parameters={**VALUES, "steps": 6}, notebook="small")
+    for changed, now in ((6, "6"), (5.0, "5.0"), ("5", "'5'")):
+        with pytest.raises(RunError, match=f"'steps' was 5 when the run began and is now {now}"):
+            begin(parameters={**VALUES, "steps": changed}, notebook="small")
+    with pytest.raises(RunError, match="in a run of 'small'"):
+        begin(parameters=VALUES, notebook="other")
 
 
 def test_a_torn_last_line_is_cut_and_the_journal_goes_on(notebook):

@@ -1,7 +1,8 @@
 """Packets in, pictures out, and a record of which pictures rest on damaged data.
 
 A decoder hides a loss: it copies what it has and goes on, and every picture built on that one is wrong until the next
-keyframe, most without any flag. So damage to one picture puts in doubt all that were decoded after it in its group.
+keyframe, most without any flag. So damage to one picture puts in doubt all that were decoded after it in its group,
+or that one alone where nothing refers to it.
 Noise that happens to decode without an error is beyond any decoder; check sums of the files are the answer to that.
 """
 
@@ -48,7 +49,8 @@ class Decoding:
         # Pictures are left out here and not by the decoder's own skip_frame="NONREF": with that set, it loses an
         # undecodable reference picture without an error (measured: 8 frames built on one went out as sound).
         # H.264 in mp4 and mkv only: in HEVC "not a reference" holds for one temporal layer.
-        self._length_size = nal_length_size(stream) if wanted is not None else 0
+        self._length_size = nal_length_size(stream)
+        self._unreferenced: set[int | None] = set()
         self.since = since
         self.damage: list[str] = []
         self._groups: list[list[int | None]] = [[]]
@@ -59,8 +61,10 @@ class Decoding:
     def feed(self, packet: "Packet[VideoStream]") -> list[VideoFrame]:
         """The pictures that this packet brings out, in the order of showing. An empty packet brings out the rest."""
         if packet.size:
-            if self._is_spare(packet):
-                return []
+            if self._length_size and is_unreferenced(first_slice(memoryview(packet), self._length_size)):
+                if self.wanted is not None and packet.pts not in self.wanted:
+                    return []
+                self._unreferenced.add(packet.pts)
             self._note(packet)
         try:
             frames = packet.decode()
@@ -75,11 +79,6 @@ class Decoding:
     def doubts(self, pts: int | None) -> bool:
         """Whether the picture of this timestamp rests on damaged data."""
         return pts in self._doubtful
-
-    def _is_spare(self, packet: "Packet[VideoStream]") -> bool:
-        if not self._length_size or self.wanted is None or packet.pts in self.wanted:
-            return False
-        return is_unreferenced(first_slice(memoryview(packet), self._length_size))
 
     def _note(self, packet: "Packet[VideoStream]") -> None:
         if packet.is_keyframe:
@@ -100,6 +99,9 @@ class Decoding:
         if self.since is not None and pts is not None and pts < self.since:
             return
         self.damage.append(reason)
+        if pts in self._unreferenced:
+            self._doubtful.add(pts)
+            return
         for group in reversed(self._groups):
             if pts in group:
                 self._doubtful.update(group[group.index(pts) :])
