@@ -136,6 +136,20 @@ def test_demo_hands_its_video_over_as_an_absolute_path(project, monkeypatch):
     assert asked == {"notebook": "00_quickstart", "preset": "long", "video": str(project / "a clip.mp4")}
 
 
+def test_lab_serves_the_notebooks_to_this_machine_only(project, monkeypatch):
+    started = []
+    monkeypatch.setattr("os.execve", lambda program, arguments, env: started.append((program, arguments, env)))
+    assert call(["lab", "--port", "8899", "--", "--no-browser"]) == 0
+    ((program, arguments, env),) = started
+    assert program == sys.executable
+    assert arguments[1:3] == ["-m", "jupyterlab"]
+    assert {"--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={project / 'notebooks'}", "--no-browser"} <= set(
+        arguments
+    )
+    assert not any("token" in argument for argument in arguments)  # Jupyter's own random one stays
+    assert env["JUPYTER_PREFER_ENV_PATH"] == "1"
+
+
 def test_a_set_is_made_audited_and_ingested(project, capsys):
     assert call(["data", "make", "--clips", "2", "--val", "1", "--frames", "12", "--size", "32"]) == 0
     manifest = Path(capsys.readouterr().out.strip())

@@ -51,19 +51,21 @@ def demo(
     _run("00_quickstart", chosen, force=force, as_json=as_json)
 
 
-def lab(port: Annotated[int, typer.Option(help="Port on this machine; the next free one is taken.")] = 8888) -> None:
+def lab(
+    port: Annotated[int, typer.Option(help="Port on this machine; the next free one is taken.")] = 8888,
+    more: Annotated[list[str] | None, typer.Argument(metavar="[-- MORE]", help="Passed on to JupyterLab.")] = None,
+) -> None:
     """JupyterLab on notebooks/, for this machine only, with a token.
 
-    Example: mvkit lab
+    Example: mvkit lab -- --no-browser
     """
-    from subprocess import call
-
     from mvkit.runs.notebook import notebooks_folder
 
+    options = ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", f"--ServerApp.root_dir={notebooks_folder()}"]
     # Kernels of this environment go before those a user has installed under the same name.
     env = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"}
-    options = ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", f"--ServerApp.root_dir={notebooks_folder()}"]
-    raise typer.Exit(call([sys.executable, "-m", "jupyterlab", *options], env=env))
+    # In place of this process: as its child, Jupyter would be killed on Ctrl-C before it has ended its kernels.
+    os.execve(sys.executable, [sys.executable, "-m", "jupyterlab", *options, *(more or [])], env)
 
 
 def report(

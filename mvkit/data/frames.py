@@ -50,7 +50,7 @@ def read_frames(
     record = audit.get(str(Path(path).absolute())) if isinstance(audit, Mapping) else audit
     if record is not None and not record.fits(info):
         record = None
-    chosen = _choose(info, record) if reader == "auto" else _insist(info, reader, record)
+    chosen = _choose(info, record) if reader == "auto" else _insist(info, reader, record, timeout)
     unique = sorted(set(numbers))
     if not unique:
         return np.empty((0, info.height, info.width, 3), np.uint8)
@@ -89,7 +89,7 @@ def _choose(info: VideoInfo, record: AuditRecord | None) -> FrameReader:
     raise AssertionError("PyAV reads every stream")
 
 
-def _insist(info: VideoInfo, name: str, record: AuditRecord | None) -> FrameReader:
+def _insist(info: VideoInfo, name: str, record: AuditRecord | None, timeout: float) -> FrameReader:
     """The reader that was asked for, if it is known to be exact on this file. Raises DataError."""
     chosen = _reader(name)
     if missing := chosen.missing():
@@ -103,7 +103,7 @@ def _insist(info: VideoInfo, name: str, record: AuditRecord | None) -> FrameRead
         raise DataError(
             f"{info.path}: {name} is not known to be exact on {doubt}; {repair}, or audit it (mvkit data audit)"
         )
-    if damage := _damage(info):
+    if damage := _damage(info, timeout):
         raise DataError(
             f"{info.path}: {damage}, which {name} would hide; use reader='av' for its sound frames, or leave it out"
         )
@@ -111,7 +111,7 @@ def _insist(info: VideoInfo, name: str, record: AuditRecord | None) -> FrameRead
 
 
 @lru_cache(maxsize=8192)
-def _damage(info: VideoInfo) -> str:
+def _damage(info: VideoInfo, timeout: float) -> str:
     """What a full decode finds wrong; "" where it finds nothing. Once per file and process."""
-    found = survey(info)
+    found = survey(info, timeout=timeout)
     return "" if found.first_bad is None else f"frame {found.first_bad} is damaged or missing ({found.why})"

@@ -84,21 +84,22 @@ def file_stamp(path: Path) -> tuple[int, int]:
 @lru_cache(maxsize=8192)
 def describe(path: Path, stamp: tuple[int, int]) -> VideoInfo:
     """As `probe`, for a file with this stamp; what is left of a cut file as well (timeline.cut says so)."""
-    timeline = scan(path)
+    with opened(path) as (container, stream):
+        timeline, first, damage = scan(path, container, stream)
+        if first is None:
+            why = damage[0] if damage else "the decoder gave none"
+            raise DataError(f"{path}: none of its {timeline.packets} frames can be decoded ({why}); leave it out")
+        count = _decoded(path) if timeline.uncounted else timeline.packets
+        if count != timeline.packets:
+            timeline = replace(timeline, untimed=f"only {count} of its {timeline.packets} packets show a frame")
+        return _describe(path, stamp, timeline, stream, first, count)
+
+
+def _decoded(path: Path) -> int:
+    """Frames that come out of a full decode."""
     deadline = Deadline(path, _PROBE_SECONDS)
     with opened(path) as (container, stream):
-        decoding, first, count = Decoding(stream), None, 0
-        for frames in pictures(container, stream, decoding, deadline):
-            first = first or (frames[0] if frames else None)
-            count += len(frames)
-            if first and not timeline.uncounted:
-                break
-        if first is None:
-            why = decoding.damage[0] if decoding.damage else "the decoder gave none"
-            raise DataError(f"{path}: none of its {timeline.packets} frames can be decoded ({why}); leave it out")
-        if timeline.uncounted and count != timeline.packets:
-            timeline = replace(timeline, untimed=f"only {count} of its {timeline.packets} packets show a frame")
-        return _describe(path, stamp, timeline, stream, first, count if timeline.uncounted else timeline.packets)
+        return sum(map(len, pictures(container, stream, Decoding(stream), deadline)))
 
 
 def _describe(

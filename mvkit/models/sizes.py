@@ -18,7 +18,7 @@ class Size:
 
 
 SIZES = {
-    "tiny": Size(128, 6, 4, 96, 2, 3),
+    "tiny": Size(128, 4, 4, 96, 1, 3),
     "small": Size(384, 12, 6, 192, 4, 3),
     "base": Size(768, 12, 12, 384, 4, 6),
     "large": Size(1024, 24, 16, 512, 12, 8),

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
@@ -78,16 +78,22 @@ class Execution:
                 self._km = kernel_manager(Path(sockets))
                 client = NotebookClient(self.nb, km=self._km, timeout=None, startup_timeout=120, allow_errors=False)
                 try:
-                    await client.async_start_new_kernel(cwd=str(self.cwd), env=self.env, stdout=log, stderr=log)
-                    await client.async_start_new_kernel_client()
-                    return await self._cells(client)
-                except (DeadKernelError, RuntimeError, OSError) as err:
-                    return self._stopped() or Ending("failed", "kernel", f"the kernel did not start: {one_line(err)}")
+                    return await self._start(client, log) or await self._cells(client)
                 finally:
                     if client.km is not None:
                         await client._async_cleanup_kernel()
         finally:
             pulse.cancel()
+
+    async def _start(self, client: NotebookClient, log: BinaryIO) -> Ending | None:
+        """Nothing when the kernel answers, else how it failed to."""
+        try:
+            await client.async_start_new_kernel(cwd=str(self.cwd), env=self.env, stdout=log, stderr=log)
+            await client.async_start_new_kernel_client()
+        except (DeadKernelError, RuntimeError, OSError) as err:
+            cause = f"the kernel did not start: {one_line(err)}; see {self.log.name}"
+            return self._stopped() or Ending("failed", "kernel", cause)
+        return None
 
     async def _cells(self, client: NotebookClient) -> Ending:
         code = [i for i, cell in enumerate(self.nb.cells) if cell.cell_type == "code" and cell.source.strip()]
@@ -124,7 +130,8 @@ class Execution:
             return
         loop = asyncio.get_running_loop()
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            if hasattr(signal, name):
+            # What is ignored was ignored on purpose: nohup does that to SIGHUP.
+            if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:
                 try:
                     loop.add_signal_handler(getattr(signal, name), self._on_signal, name)
                 except NotImplementedError:  # Windows

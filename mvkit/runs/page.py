@@ -25,8 +25,8 @@ pre, code { font: .85rem/1.45 ui-monospace, "SF Mono", Menlo, Consolas, monospac
 details.code, details.fold { margin: .4rem 0; } details.code > summary { color: var(--soft); font-size: .8rem; }
 summary { cursor: pointer; }
 table { border: 0; border-collapse: collapse; margin: .5rem 0; font-size: .92rem; }
-th, td { border: 0; text-align: left; padding: .25rem .7rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
-td { overflow-wrap: anywhere; }
+th, td { border: 0; border-bottom: 1px solid var(--line); padding: .25rem .7rem .25rem 0; text-align: left; }
+th, td { vertical-align: top; } td { overflow-wrap: anywhere; min-width: 4rem; }
 .scroll { overflow-x: auto; }
 .state { display: inline-block; padding: .05rem .6rem; border-radius: 1rem; font-weight: 600; color: #fff; }
 .done { background: #1f6f43; } .failed { background: #9c1c15; } .interrupted, .running, .queued { background: #7a5400; }

@@ -16,6 +16,7 @@ class Progress:
         self.began = time.monotonic()
         self.live = self.stream.isatty()
         self._width = 0
+        self._gone = False
 
     def show(self, place: str, numbers: Mapping[str, Any] | None = None, *, keep: bool = True) -> None:
         """place: such as "cell 3/7". keep: whether this line is worth one in a file."""
@@ -23,17 +24,24 @@ class Progress:
         shown = [f"{key} {_short(value)}" for key, value in (numbers or {}).items() if key != "seconds"][:_SHOWN]
         line = "  ".join([self.name, place, f"{seconds // 60}:{seconds % 60:02d}", *shown])
         if self.live:
-            self.stream.write("\r" + line.ljust(self._width))
+            self._write("\r" + line.ljust(self._width))
             self._width = len(line)
         elif keep:
-            self.stream.write(line + "\n")
-        self.stream.flush()
+            self._write(line + "\n")
 
     def end(self) -> None:
         """Leave the live line so that what follows starts on its own."""
         if self.live and self._width:
-            self.stream.write("\n")
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        if self._gone:
+            return
+        try:
+            self.stream.write(text)
             self.stream.flush()
+        except (OSError, ValueError):  # the terminal was closed; the run goes on without an audience
+            self._gone = True
 
 
 def _short(value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from mvkit.errors import RunError, ShapeError
 from mvkit.viz import style
@@ -61,6 +62,7 @@ def training(
         panels["rate"].set(ylabel="lr (10⁻³)", ylim=(0, None))
         panels["rate"].locator_params(axis="y", nbins=2)
     panels[list(parts)[-1]].set_xlabel("optimiser step")
+    panels["loss"].xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in panels.values():
         axes.yaxis.set_label_coords(-0.39 / (wide - 0.58), 0.5)
     return Drawn(fig, _alt(steps, loss, monitors or {}, references or {}))
@@ -78,11 +80,16 @@ def smooth(values: np.ndarray, window: int) -> np.ndarray:
 def _loss(
     axes: Axes, steps: np.ndarray, loss: np.ndarray, references: Mapping[str, float], name: str, log: bool
 ) -> None:
-    axes.plot(steps, loss, color=style.BLUE, alpha=0.3, linewidth=0.6, label="each step")
+    # A run of one or two logged steps has no line to see.
+    few = "o" if len(loss) < 3 else None
+    axes.plot(steps, loss, color=style.BLUE, alpha=0.3, linewidth=0.6, marker=few, label="as logged")
     axes.plot(steps, smooth(loss, round(SMOOTHING * len(loss))), color=style.BLUE, linewidth=1.2, label="smoothed")
     for (label, value), dash in zip(references.items(), style.dashes(5)[1:], strict=False):
         axes.axhline(value, color="0.25", linewidth=0.8, linestyle=dash, label=label)
     axes.set(ylabel=name, yscale="log" if log else "linear")
+    if log:
+        axes.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter=StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_locator(NullLocator())
     axes.margins(x=0.01)
     axes.legend(loc="upper right", borderaxespad=0.1, ncols=2 if references else 1)
 

@@ -24,7 +24,7 @@ LOOKS = ("grey", "dim", "black")
 # Statistics of mvkit.inspect.masks in the words of a figure, in the order they are printed.
 NAMES = {
     "ratio": "hidden",
-    "visible_per_step": "visible/step",
+    "step_min": "visible/step",
     "place_leak": "place leak",
     "trajectory_leak": "trajectory leak",
     "border": "border",
@@ -121,7 +121,7 @@ def _masked(frame: np.ndarray, values: np.ndarray, names: Sequence[str], look: s
 def _words(numbers: Mapping[str, float], names: Sequence[str]) -> str:
     parts = []
     for key, name in NAMES.items():
-        if key == "visible_per_step" and "step_min" in numbers:
+        if key == "step_min" and key in numbers:
             low, high = numbers["step_min"], numbers["step_max"]
             parts.append(f"{name} {low:.0f}" + (f"–{high:.0f}" if high > low else ""))
         elif np.isfinite(numbers.get(key, np.nan)) and (key != "blind" or numbers[key] > 0):

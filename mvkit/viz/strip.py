@@ -24,7 +24,7 @@ GAP = 0.03  # inches between cells
 LARGEST = 0.85  # inches of a cell: a few steps do not fill a page
 BETWEEN = 0.09  # more of it between groups of columns
 LINE = 0.125  # inches of one line of text
-LETTER = 0.055  # inches of a letter of a label, and at most so many in a line of it:
+LETTER = 0.057  # inches of a letter of a label, and at most so many in a line of it:
 WRAP = 15
 SWATCH = 0.1
 
@@ -127,7 +127,7 @@ class Strip:
 
     def letters(self, columns: int) -> int:
         """How many letters of text below fit under so many columns."""
-        return max(8, int((self.x[columns - 1] + self.cell - self.x[0]) / (LETTER * 0.87)))
+        return max(8, int((self.x[columns - 1] + self.cell - self.x[0]) / (LETTER * 0.84)))
 
     def colour_bar(self, first: int, last: int, drawn: Any, words: str) -> None:
         """One colour bar for rows first..last, right of them."""

@@ -36,7 +36,8 @@ VENUES = {
 ROLES = {
     "visible": BLUE, "hidden": HIDDEN, "encoder": BLUE, "decoder": ORANGE, "student": BLUE, "teacher": GREEN,
     "extra": GREEN, "target": ORANGE, "context": BLUE, "second": VERMILION, "before": HIDDEN, "after": BLUE,
-    "untrained": HIDDEN, "trained": BLUE, "control": BLACK, "chance": BLACK, "appearance": ORANGE, "motion": BLUE,
+    "untrained": HIDDEN, "trained": BLUE, "control": BLACK, "chance": BLACK,
+    "appearance": ORANGE, "motion": BLUE, "pixels": VERMILION, "shuffled": GREEN, "static": BLACK,
 }  # fmt: skip
 METHODS = {
     "mae": HIDDEN,

@@ -210,13 +210,13 @@ def _set_edit_list(path: Path, clip: Clip) -> None:
     path.write_bytes(bytes(data))
 
 
-def damage(path: Path, out: Path, pictures: Sequence[int], from_byte: int = 8) -> Path:
+def damage(path: Path, out: Path, pictures: Sequence[int]) -> Path:
     """A copy whose coded pictures at these places in the file (decoding order) are overwritten with noise."""
     with av.open(str(path)) as container:
         spans = [(p.pos, p.size) for p in container.demux(container.streams.video[0]) if p.size and p.pos is not None]
     data, noise = bytearray(path.read_bytes()), np.random.default_rng(0)
     for number in pictures:
         start, size = spans[number]
-        data[start + from_byte : start + size] = noise.bytes(size - from_byte)
+        data[start : start + size] = noise.bytes(size)
     out.write_bytes(bytes(data))
     return out

@@ -2,6 +2,8 @@
 
 import random
 from dataclasses import replace
+from importlib import import_module
+from threading import Event
 
 import av
 import numpy as np
@@ -153,11 +155,10 @@ def test_a_read_that_takes_too_long_ends_in_an_error(clip_file):
         read_frames(clip_file("h264 closed"), [39], "av", timeout=0)
 
 
-def test_decord_that_never_answers_ends_in_an_error(clip_file, monkeypatch):
-    import mvkit.data.readers.decord as module
-
-    waiting = __import__("threading").Event()
-    monkeypatch.setattr(module, "_read", lambda info, numbers, answer: waiting.wait(5))
-    with pytest.raises(DataError, match=r"decord gave nothing in 0\.05 s"):
-        module.DecordReader().read(probe(clip_file("h264 closed")), [0], 0.05)
+@pytest.mark.parametrize("name", [r for r in READERS if r != "av"])
+def test_a_foreign_decoder_that_never_answers_ends_in_an_error(clip_file, monkeypatch, name):
+    module, waiting = import_module(f"mvkit.data.readers.{name}"), Event()
+    monkeypatch.setattr(module, "_read", lambda info, numbers: waiting.wait(5))
+    with pytest.raises(DataError, match=rf"{name} gave nothing in 0\.05 s"):
+        frames_module._reader(name).read(probe(clip_file("h264 closed")), [0], 0.05)
     waiting.set()

@@ -18,7 +18,7 @@ SPEC = shapes.ShapesSpec(clips=16, val=8)
 STILL = replace(SPEC, drift=0.0, noise=0.0)
 
 # NOTE: other pixels under the same seed are another data set: when these change, raise shapes.spec.RECIPE.
-GOLDEN = {0: "0fcb5d55c9c10ba1", 7: "0d9bd8fbb33b23cf"}
+GOLDEN = {0: "e43dc3bc21ca9e70", 7: "2d8a41f01ccb5140"}
 
 
 def digest(index: int, spec: shapes.ShapesSpec) -> str:

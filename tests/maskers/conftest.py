@@ -11,11 +11,12 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Scene:
-    """Clips, which tokens the square covers (B, t, h, w), and its true flow (B, t-1, h, w, 2)."""
+    """Clips, tokens of the square (B, t, h, w) bool, its true flow (B, t-1, h, w, 2), attention (B, t, h, w) to it."""
 
     video: Tensor
     square: Tensor
     flow: Tensor
+    attention: Tensor
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +42,7 @@ def scene() -> Scene:
         covers.append(cover.float())
     video = torch.stack(frames, 1)[:, None]
     video = (video + 0.02 * torch.randn(video.shape, generator=g)).expand(-1, 3, -1, -1, -1)
-    tokens = torch.stack(covers, 1).view(clips, 8, 2, 14, 4, 14, 4).mean((2, 4, 6)) > 0.5
+    share = torch.stack(covers, 1).view(clips, 8, 2, 14, 4, 14, 4).mean((2, 4, 6))
+    tokens, attention = share > 0.5, share + 0.1 * torch.rand(share.shape, generator=g)
     flow = tokens[:, :-1, :, :, None] * (speed * 2 / 4)[:, None, None, None, :]
-    return Scene(video, tokens, flow)
+    return Scene(video, tokens, flow, attention)

@@ -170,27 +170,51 @@ def test_the_published_raster_cut_of_multi_block_throws_the_last_steps_away(view
 
 
 # Strategies that look at the clip, on 300 clips of a moving square. Columns: motion lift, lift of the square, place leak,
-# place leak of the square, trajectory leak of the square. The recipe leaves open the texture and how the square is put
-# between pixels, so leaks of the square agree to 0.03 (they spread by 0.01 with its speeds) and lifts to 12 %.
+# place leak of the square, trajectory leak of the square. The recipe leaves open the texture, and how the square is put
+# between pixels: leaks of the square agree to 0.035 (they spread by 0.01 with its speeds), lifts to 12 %.
+# It does not say what attention was; with ours (the share of a token the square covers, plus noise to 0.1) sampled rows
+# agree as well as the others, greedy ones, which follow the finest differences of the map, to 0.08 and 15 %.
 GUIDED = [
-    ("random", {}, (1.0, 1.0, 0.168, 0.169, 0.169)),
-    ("tube", {}, (1.0, 1.0, 0, 0, 0.152)),
-    ("flow", {}, (0.96, 0.95, 0.022, 0.126, 0.076)),
-    ("motion", {}, (3.0, 4.0, 0.139, 0.54, 0.60)),
-    ("motion", {"select": "top"}, (4.9, 7.0, 0.068, 0.71, 0.69)),
-    ("everest", {}, (2.6, 3.3, 0.136, 0.49, 0.50)),
-    ("motion", {"direction": "hide", "select": "top"}, (0.31, 0.01, 0.163, 0.01, 0.002)),
-    ("attention", {}, (2.9, 4.1, 0.22, 0.84, 0.90)),
-    ("attention", {"select": "top"}, (3.3, 4.7, 0.16, 0.75, 1.0)),
-    ("attention", {"ratio": 0.3, "direction": "hide", "select": "top"}, (0.39, 0.03, 0.59, 0.19, 0.02)),
+    ("random", {}, "1 1 .168 .169 .169", 0.12, 0.035),
+    ("tube", {}, "1 1 0 0 .152", 0.12, 0.035),
+    ("flow", {}, ".96 .95 .022 .126 .076", 0.12, 0.035),
+    ("motion", {}, "3.0 4.0 .139 .54 .60", 0.12, 0.035),
+    ("motion", {"select": "top"}, "4.9 7.0 .068 .71 .69", 0.12, 0.035),
+    ("everest", {}, "2.6 3.3 .136 .49 .50", 0.12, 0.035),
+    ("motion", {"direction": "hide", "select": "top"}, ".31 .01 .163 .01 .002", 0.2, 0.035),
+    ("attention", {}, "2.9 4.1 .22 .84 .90", 0.12, 0.035),
+    # No token of the square is left hidden here; the reference's few leaked.
+    ("attention", {"select": "top"}, "3.3 4.7 .16 - -", 0.15, 0.08),
+    ("attention", {"ratio": 0.3, "direction": "hide", "select": "top"}, ".39 .03 .59 .19 .02", 0.15, 0.08),
 ]
 
 
-@pytest.mark.parametrize(("name", "options", "want"), GUIDED, ids=lambda v: str(v))
-def test_guided_masks_measure_what_the_reference_measured(scene, name, options, want):
-    context = MaskContext(video=scene.video, flow=scene.flow if name == "flow" else None, attention=scene.attention)
-    masker = maskers.create(name, **options)
-    hidden = masker(GRID, len(scene.video), generator=torch.Generator().manual_seed(0), context=context).primary.volume()
+@pytest.mark.parametrize(("name", "options", "numbers", "lift_tol", "leak_tol"), GUIDED, ids=str)
+def test_guided_masks_measure_what_the_reference_measured(scene, name, options, numbers, lift_tol, leak_tol):
+    context = MaskContext(
+        video=scene.video, flow=scene.flow if name == "flow" else None, attention=scene.attention.flatten(2)
+    )
+    g = torch.Generator().manual_seed(0)
+    hidden = maskers.create(name, **options)(GRID, len(scene.video), generator=g, context=context).primary.volume()
     stats = mask_statistics(hidden, motion=motion_map(scene.video, GRID), saliency=scene.square.float())
-    on_square = mask_statistics(hidden)["place_leak"], trajectory_leak(hidden, scene.flow, among=scene.square, wrap=True)
-    del on_square, stats, want
+    before, after = hidden.roll(1, 1), hidden.roll(-1, 1)
+    before[:, 0], after[:, -1] = True, True
+    place = ((~before | ~after) & hidden & scene.square).sum() / (hidden & scene.square).sum()
+    got = [stats["motion_lift"], stats["saliency_lift"], stats["place_leak"], float(place)]
+    got.append(trajectory_leak(hidden, scene.flow, among=scene.square, wrap=True))
+    for k, (have, want) in enumerate(zip(got, numbers.split(), strict=True)):
+        if want != "-":
+            tolerance = max(0.03, lift_tol * float(want)) if k < 2 else leak_tol
+            assert abs(have - float(want)) <= tolerance, (k, got, numbers)
+
+
+def test_flow_estimated_from_the_clip_already_lowers_the_leak_along_the_motion(scene):
+    def leak(masker, context):
+        hidden = masker(GRID, 300, generator=torch.Generator().manual_seed(0), context=context).volume()
+        return trajectory_leak(hidden, scene.flow, among=scene.square, wrap=True)
+
+    seen = MaskContext(video=scene.video)
+    coarse, fine = (leak(maskers.create("flow", detail=detail), seen) for detail in (2, 3))
+    tube = leak(maskers.create("tube"), seen)
+    # White noise is the hardest texture to match on shrunken frames; on smooth ones detail=2 is as good as 3 here.
+    assert coarse < 0.95 * tube and fine < 0.85 * tube

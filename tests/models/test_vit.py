@@ -4,7 +4,7 @@ import torch
 from mvkit.errors import OptionError, ShapeError
 from mvkit.maskers.base import TokenMask
 from mvkit.models import Attention, Block, TokenDecoder, VideoViT
-from mvkit.models.positions import sincos_1d
+from mvkit.models.positions import sincos_1d, sincos_3d
 from mvkit.tokens import TokenGrid
 
 GRID = TokenGrid(t=2, h=3, w=5)
@@ -138,3 +138,13 @@ def test_decoder_rows_follow_ascending_hidden_tokens():
 def test_width_must_divide_into_heads():
     with pytest.raises(ShapeError, match="25 does not divide into 3 heads"):
         Attention(25, 3)
+
+
+def test_the_separable_table_puts_neighbours_of_every_axis_near():
+    grid = TokenGrid(3, 4, 5)
+    rows = sincos_3d(grid, 32)
+    assert rows.shape == (60, 32)
+    here = rows[grid.index(1, 1, 2)]
+    steps = {"t": (2, 1, 2), "h": (1, 2, 2), "w": (1, 1, 3), "far": (1, 3, 4)}
+    distance = {name: (rows[grid.index(*place)] - here).norm().item() for name, place in steps.items()}
+    assert 0 < max(distance["t"], distance["h"], distance["w"]) < distance["far"]

@@ -16,7 +16,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from mvkit.data.readers._nal import first_slice, is_unreferenced, nal_length_size
+from mvkit.data.readers._nal import is_unreferenced, nal_length_size, slice_headers
 from mvkit.errors import DataError
 
 
@@ -61,7 +61,7 @@ class Decoding:
     def feed(self, packet: "Packet[VideoStream]") -> list[VideoFrame]:
         """The pictures that this packet brings out, in the order of showing. An empty packet brings out the rest."""
         if packet.size:
-            if self._length_size and is_unreferenced(first_slice(memoryview(packet), self._length_size)):
+            if self._length_size and is_unreferenced(slice_headers(memoryview(packet), self._length_size)):
                 if self.wanted is not None and packet.pts not in self.wanted:
                     return []
                 self._unreferenced.add(packet.pts)
@@ -103,14 +103,20 @@ class Decoding:
             self._doubtful.add(pts)
             return
         for group in reversed(self._groups):
-            if pts in group:
-                self._doubtful.update(group[group.index(pts) :])
-                if group is self._groups[-1]:
-                    self._hurt = True
-                else:
-                    self._hurt_before = True
-                    self._doubtful.update(filter(self._looks_back, self._groups[-1]))
-                return
+            if pts not in group:
+                continue
+            after = group[group.index(pts) :]
+            if group is not self._groups[-1]:
+                self._hurt_before = True
+                self._doubtful.update(after, filter(self._looks_back, self._groups[-1]))
+            elif self._looks_back(pts):
+                # What is shown after a keyframe is never made from what is shown before it.
+                self._doubtful.update(filter(self._looks_back, after))
+                self._hurt_before = True
+            else:
+                self._doubtful.update(after)
+                self._hurt = True
+            return
         self._doubtful.add(pts)
         self._hurt = True
 

@@ -1,4 +1,4 @@
-"""The first byte of an H.264 picture: what kind of slice it opens with, and whether anything refers to it."""
+"""The units of an H.264 picture: whether decoding may start at it, and whether anything refers to it."""
 
 from av.video.stream import VideoStream
 
@@ -10,22 +10,21 @@ def nal_length_size(stream: VideoStream) -> int:
     return (extra[4] & 3) + 1 if is_length_prefixed else 0
 
 
-def first_slice(data: memoryview, length_size: int) -> int:
-    """Header byte of the first coded slice (unit types 1 to 5) of a picture; -1 where there is none."""
-    at = 0
+def slice_headers(data: memoryview, length_size: int) -> list[int]:
+    """Header bytes of the coded slices (unit types 1 to 5) of a picture; none where its units do not add up."""
+    at, headers = 0, []
     while at + length_size < len(data):
-        header = data[at + length_size]
-        if 1 <= header & 31 <= 5:
-            return header
+        if 1 <= data[at + length_size] & 31 <= 5:
+            headers.append(data[at + length_size])
         at += length_size + int.from_bytes(data[at : at + length_size], "big")
-    return -1
+    return headers if at == len(data) else []
 
 
-def is_restart(header: int) -> bool:
+def is_restart(headers: list[int]) -> bool:
     """Whether the picture is IDR: nothing after it refers to anything before it."""
-    return header >= 0 and header & 31 == 5
+    return bool(headers) and all(header & 31 == 5 for header in headers)
 
 
-def is_unreferenced(header: int) -> bool:
-    """Whether no other picture is made from it (nal_ref_idc 0, the same in all slices of a picture)."""
-    return header >= 0 and header >> 5 & 3 == 0
+def is_unreferenced(headers: list[int]) -> bool:
+    """Whether no other picture is made from it (nal_ref_idc 0). A damaged picture is not believed to be."""
+    return bool(headers) and all(header >> 5 & 3 == 0 for header in headers)

@@ -10,10 +10,11 @@ from pathlib import Path
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from mvkit.data.readers._file import opened
-from mvkit.data.readers._nal import first_slice, is_restart, nal_length_size
+from mvkit.data.readers._decode import Decoding
+from mvkit.data.readers._nal import is_restart, nal_length_size, slice_headers
 from mvkit.errors import DataError
 
 # Timestamps stored per frame, found again after a seek. avi and raw streams have none; MPEG-TS and PS leave some out.
@@ -41,28 +42,29 @@ class Timeline:
     cut: str  # how the file falls short of that; "" where it does not
 
 
-def scan(path: Path) -> Timeline:
-    """Read all packets of the file once, decoding none. Raises DataError naming the file."""
-    with opened(path) as (container, stream):
-        rows, idr = [], True
-        length_size = nal_length_size(stream)
-        try:
-            for packet in container.demux(stream):
-                if not packet.size:
-                    continue
+def scan(path: Path, container: InputContainer, stream: VideoStream) -> tuple[Timeline, VideoFrame | None, list[str]]:
+    """Read all packets once; decode until the first picture comes out. Raises DataError naming the file.
+
+    Returns the timeline, that picture (None if no packet gives one) and the damage met on the way to it.
+    """
+    rows, first, all_idr = [], None, True
+    decoding, length_size = Decoding(stream), nal_length_size(stream)
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
                 rows.append((packet.pts, packet.is_keyframe, packet.is_discard, packet.size, packet.is_corrupt))
-                if packet.is_keyframe and idr:
-                    idr = length_size > 0 and is_restart(first_slice(memoryview(packet), length_size))
-        except av.FFmpegError as err:
-            raise DataError(
-                f"{path}: unreadable after {len(rows)} packets ({err.strerror}); download it again"
-            ) from None
-        if not any(not discard for _, _, discard, _, _ in rows):
-            raise DataError(f"{path}: a video stream of zero frames; leave it out")
-        return _build(rows, idr, container, stream)
+                if packet.is_keyframe and all_idr:
+                    all_idr = length_size > 0 and is_restart(slice_headers(memoryview(packet), length_size))
+            if first is None:
+                first = next(iter(decoding.feed(packet)), None)
+    except av.FFmpegError as err:
+        raise DataError(f"{path}: unreadable after {len(rows)} packets ({err.strerror}); download it again") from None
+    if not any(not discard for _, _, discard, _, _ in rows):
+        raise DataError(f"{path}: a video stream of zero frames; leave it out")
+    return _build(rows, all_idr, container, stream), first, decoding.damage
 
 
-def _build(rows: list, idr: bool, container: InputContainer, stream: VideoStream) -> Timeline:
+def _build(rows: list, all_idr: bool, container: InputContainer, stream: VideoStream) -> Timeline:
     pts = [p for p, _, discard, _, _ in rows if not discard]
     untimed, uncounted = _doubts(rows, container, stream)
     timed = np.array([p for p in pts if p is not None], dtype=np.int64)
@@ -85,7 +87,7 @@ def _build(rows: list, idr: bool, container: InputContainer, stream: VideoStream
         reordered=bool((np.diff(in_order) < 0).any()),
         leading=leading,
         hidden=len(rows) - len(pts),
-        all_idr=idr,
+        all_idr=all_idr,
         promised=promised,
         cut=cut,
     )

@@ -5,7 +5,8 @@ from any loader process. Numbers of frames are already checked, sorted and uniqu
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from threading import Thread
 from typing import ClassVar
 
 import numpy as np
@@ -53,9 +54,41 @@ def pixel_doubt(info: VideoInfo) -> str:
     return ""
 
 
-def check_frames(name: str, info: VideoInfo, frames: np.ndarray, wanted: int) -> np.ndarray:
-    """The frames, if they have the shape that the file promises. Raises DataError."""
-    expected = (wanted, info.height, info.width, 3)
-    if frames.shape != expected:
-        raise DataError(f"{info.path}: {name} gave frames {frames.shape}, wanted {expected}; use reader='av'")
-    return frames
+def frames_within(
+    timeout: float,
+    name: str,
+    info: VideoInfo,
+    numbers: Sequence[int],
+    work: Callable[[VideoInfo, list[int]], np.ndarray],
+) -> np.ndarray:
+    """What work(info, numbers) gives, if it comes within `timeout` seconds and has the shape that the file promises.
+
+    A foreign decoder can wait for ever on a broken stream; it works on a thread that is then left behind, since
+    nothing can stop it from outside. Raises DataError naming the file and the reader, also for what `work` raises.
+    """
+    answer: list[np.ndarray | Exception] = []
+
+    def run() -> None:
+        try:
+            answer.append(work(info, list(numbers)))
+        except Exception as err:
+            answer.append(err)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if not answer:
+        raise DataError(f"{info.path}: {name} gave nothing in {timeout:g} s; use reader='av', or raise timeout")
+    if isinstance(answer[0], Exception):
+        text = " ".join(str(answer[0]).split())[:160]
+        raise DataError(f"{info.path}: {name} cannot read it ({text}); use reader='av' for the frame at fault")
+    expected = (len(numbers), info.height, info.width, 3)
+    if answer[0].shape != expected:
+        raise DataError(f"{info.path}: {name} gave frames {answer[0].shape}, wanted {expected}; use reader='av'")
+    return answer[0]
+
+
+def check_count(info: VideoInfo, counted: int | None) -> None:
+    """Raises DataError where the library counts other frames than there are."""
+    if counted != info.frames:
+        raise DataError(f"it counts {counted} frames, the stream holds {info.frames}")

@@ -96,7 +96,7 @@ def scene_of(index: int, spec: ShapesSpec) -> Scene:
         _sprite(aside, spec, aside.below(8), aside.below(8), others[i % len(others)], (low / 2, high / 2))
         for i in range(spec.distractors)
     )
-    coarse = (1.5 * spec.period[0], 1.5 * spec.period[1])
+    coarse = (2 * spec.period[0], 2 * spec.period[1])
     background = _texture(draws, spec.background[draws.below(len(spec.background))], coarse, spec.size)
     turn, speed = 2 * np.pi * float(draws.random()), spec.drift * spec.size * float(draws.random())
     # Rounded: cosines of the platform's library may differ in the last bit, pixels must not.

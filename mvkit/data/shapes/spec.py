@@ -11,7 +11,7 @@ from hashlib import sha256
 from mvkit.errors import OptionError
 
 # Raised by one whenever the drawing changes, so that folders written by older code are not taken for new ones.
-RECIPE = 1
+RECIPE = 2
 
 SHAPES = ("circle", "square", "triangle", "cross")
 SPRITE_TEXTURES = ("striped", "checkered")
@@ -43,7 +43,7 @@ class ShapesSpec:
     seed: whole number, 0 or more.
     background: texture kinds drawn behind, out of striped, checkered, dotted.
     sprite: smallest and largest sprite side, as a share of `size`.
-    period: smallest and largest period of a sprite's texture, as a share of `size`; backgrounds: 1.5 times as much.
+    period: smallest and largest period of a sprite's texture, as a share of `size`; backgrounds: twice as much.
     speed: slowest and fastest sprite, in shares of `size` per frame. drift: the fastest background, same unit.
     distractors: smaller sprites that move by themselves, drawn under the main one; labels never speak of them.
     noise: standard deviation in grey levels (0-255), independent in every pixel.
@@ -57,10 +57,10 @@ class ShapesSpec:
     fps: int = 12
     seed: int = 0
     background: tuple[str, ...] = BACKGROUND_TEXTURES
-    sprite: tuple[float, float] = (0.38, 0.5)
-    period: tuple[float, float] = (0.11, 0.17)
-    speed: tuple[float, float] = (0.018, 0.034)
-    drift: float = 0.016
+    sprite: tuple[float, float] = (0.42, 0.55)
+    period: tuple[float, float] = (0.2, 0.3)
+    speed: tuple[float, float] = (0.02, 0.035)
+    drift: float = 0.004
     distractors: int = 0
     noise: float = 1.0
 
