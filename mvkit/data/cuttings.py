@@ -22,6 +22,7 @@ from mvkit.data.probe import probe
 from mvkit.data.shapes.writer import encode
 from mvkit.errors import DataError, OptionError
 
+RECIPE = 1  # raised whenever the same spec would give other clips, so that older ones are not taken for them
 SQUARES = 4  # cuttings made of one reading: decoding is what costs
 
 
@@ -67,7 +68,7 @@ def cut(video: str | Path, folder: str | Path, spec: CuttingSpec | None = None, 
     spec = spec or CuttingSpec()
     info = probe(video)
     seen, held = split(info.frames, spec)
-    said = json.dumps({"video": str(info.path), "stamp": info.stamp, **asdict(spec)}, sort_keys=True)
+    said = json.dumps({"recipe": RECIPE, "video": str(info.path), "stamp": info.stamp, **asdict(spec)}, sort_keys=True)
     home = Path(folder) / sha256(said.encode()).hexdigest()[:12]
     if not (home / "manifest.jsonl").is_file():
         fps = max(1, round(info.fps / spec.stride))

@@ -84,22 +84,22 @@ def file_stamp(path: Path) -> tuple[int, int]:
 @lru_cache(maxsize=8192)
 def describe(path: Path, stamp: tuple[int, int]) -> VideoInfo:
     """As `probe`, for a file with this stamp; what is left of a cut file as well (timeline.cut says so)."""
-    with opened(path) as (container, stream):
-        timeline, first, damage = scan(path, container, stream)
+    with opened(path) as file:
+        timeline, first, damage = scan(path, file)
         if first is None:
             why = damage[0] if damage else "the decoder gave none"
             raise DataError(f"{path}: none of its {timeline.packets} frames can be decoded ({why}); leave it out")
         count = _decoded(path) if timeline.uncounted else timeline.packets
         if count != timeline.packets:
             timeline = replace(timeline, untimed=f"only {count} of its {timeline.packets} packets show a frame")
-        return _describe(path, stamp, timeline, stream, first, count)
+        return _describe(path, stamp, timeline, file.stream, first, count)
 
 
 def _decoded(path: Path) -> int:
     """Frames that come out of a full decode."""
     deadline = Deadline(path, _PROBE_SECONDS)
-    with opened(path) as (container, stream):
-        return sum(map(len, pictures(container, stream, Decoding(stream), deadline)))
+    with opened(path) as file:
+        return sum(map(len, pictures(file, Decoding(file), deadline)))
 
 
 def _describe(

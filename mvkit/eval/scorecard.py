@@ -40,7 +40,7 @@ def scorecard(
     *,
     measures: Sequence[str] = MEASURES,
     few: int = 256,
-    epochs: int = 20,
+    epochs: int = 25,
     seed: int = 0,
     progress: Callable[[Score], None] | None = None,
 ) -> list[Score]:

@@ -182,18 +182,21 @@ def _neighbours(v: Tensor) -> Tensor:
 
 def _grown(v: Tensor, shape: str) -> Tensor:
     """True where a token or a neighbour of it in its step is True: the 3x3 square, or the cross of 4."""
-    flat = v.flatten(0, 1).float()[:, None]
-    kernel = torch.ones(3, 3) if shape == "square" else torch.tensor([[0.0, 1, 0], [1, 1, 1], [0, 1, 0]])
-    return (F.conv2d(flat, kernel[None, None].to(v.device), padding=1) > 0)[:, 0].view_as(v)
+    rows = F.pad(v, (0, 0, 1, 1))
+    tall = rows[..., :-2, :] | v | rows[..., 2:, :]
+    base = tall if shape == "square" else v
+    columns = F.pad(base, (1, 1))
+    return tall | columns[..., :-2] | base | columns[..., 2:]
 
 
 def _distance(v: Tensor) -> float:
-    seen, total = v, torch.zeros_like(v, dtype=torch.float)
     some = v.any(3).any(2)[:, :, None, None]
-    for _ in range(max(v.shape[2:])):
-        total += (~seen & some).float()
-        seen = _grown(seen, "square")
-    return float(total.sum() / (~v & some).sum())
+    unseen, total = ~v & some, 0
+    while bool(unseen.any()):
+        total += int(unseen.sum())
+        unseen = unseen & ~_grown(~unseen & some, "square")
+    hidden = int((~v & some).sum())
+    return total / hidden if hidden else float("nan")
 
 
 def _autocorrelation(m: Tensor, axes: Sequence[int], length: int) -> Tensor:

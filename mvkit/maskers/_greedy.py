@@ -2,7 +2,7 @@
 
 A box is taken if it hides at least one more token and no more than the budget allows; after too many misses in a row
 the clip stops below its target, which is why these masks are ragged. Every clip of the batch is a row here and tries
-on its own; the loop ends when all rows have.
+on its own; those that are done are left out of the next try.
 """
 
 from __future__ import annotations
@@ -28,19 +28,20 @@ def grow(
     propose: tokens left to hide (B,) -> size of the next box of each row (B, axes). A box must be smaller than the
     plane in height and width (the last two axes). tries: misses in a row that end a clip.
     """
-    hidden = torch.zeros(batch, *shape, dtype=torch.bool, device=generator.device)
-    misses = torch.zeros(batch, dtype=torch.long, device=generator.device)
-    plane = torch.tensor(shape, device=generator.device)
+    device, axes = generator.device, [1] * len(shape)
+    hidden = torch.zeros(batch, *shape, dtype=torch.bool, device=device)
+    misses = torch.zeros(batch, dtype=torch.long, device=device)
+    plane = torch.tensor(shape, device=device)
     while True:
         left = target - hidden.flatten(1).sum(1)
-        active = (left > 0) & (misses < tries)
-        if not bool(active.any()):
+        rows = ((left > 0) & (misses < tries)).nonzero()[:, 0]
+        if not len(rows):
             return hidden
-        size = propose(left)
+        size, left, before = propose(left[rows]), left[rows], hidden[rows]
         fits = (size >= 1).all(1) & (size <= plane).all(1) & (size[:, -2:] < plane[-2:]).all(1)
-        size = torch.where(fits[:, None], size, torch.ones_like(size))
-        box = level(place(size[:, None], shape, generator, whole=True), size[:, None], shape) > 0
-        new = (box & ~hidden).flatten(1).sum(1)
-        taken = active & fits & (new > 0) & (new <= left)
-        hidden |= box & taken.view(batch, *[1] * len(shape))
-        misses = torch.where(taken, 0, misses + 1)
+        size = torch.where(fits[:, None], size, 1.0)[:, None]
+        box = level(place(size, shape, generator, whole=True), size, shape) > 0
+        new = (box & ~before).flatten(1).sum(1)
+        taken = fits & (new > 0) & (new <= left)
+        hidden[rows] = before | (box & taken.view(-1, *axes))
+        misses[rows] = torch.where(taken, 0, misses[rows] + 1)

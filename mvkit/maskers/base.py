@@ -42,7 +42,7 @@ class MaskContext:
         shape = tuple(value.shape)
         if name == "video":
             wanted = f"(B={batch}, 3, T, H, W) with T, H, W multiples of {t}, {h}, {w}"
-            fits = len(shape) == 5 and shape[0] == batch
+            fits = len(shape) == 5 and shape[:2] == (batch, 3)
             fits = fits and all(n and n % m == 0 for n, m in zip(shape[2:], grid.shape, strict=True))
         elif name == "features":
             wanted = f"(B={batch}, N={grid.tokens}, D)"

@@ -25,8 +25,8 @@ _COMMON: dict[str, Any] = {
     "log_every": 20,
 }
 _QUICKSTART: dict[str, dict[str, Any]] = {
-    "quick": {"data": {"clips": 320, "val": 64}, "steps": 900, "warmup": 90, "lr": 0.048, "monitor_every": 300},
-    "long": {"data": {"clips": 768, "val": 256}, "steps": 5000, "warmup": 500, "lr": 0.048, "monitor_every": 1000},
+    "quick": {"data": {"clips": 320, "val": 64}, "steps": 1500, "warmup": 100, "lr": 0.048, "monitor_every": 500},
+    "long": {"data": {"clips": 768, "val": 256}, "steps": 6000, "warmup": 400, "lr": 0.048, "monitor_every": 1000},
 }
 
 

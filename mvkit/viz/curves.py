@@ -91,7 +91,7 @@ def _loss(
         axes.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter=StrMethodFormatter("{x:g}"))
         axes.yaxis.set_minor_locator(NullLocator())
     axes.margins(x=0.01)
-    axes.legend(loc="upper right", borderaxespad=0.1, ncols=2 if references else 1)
+    axes.legend(loc="best", borderaxespad=0.1, ncols=2 if references else 1)
 
 
 def _monitors(axes: Axes, monitors: Mapping[str, np.ndarray], chance: Mapping[str, float], name: str) -> None:

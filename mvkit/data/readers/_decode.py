@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import av
-from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from mvkit.data.readers._file import Opened
+from mvkit.data.readers._messages import first_fault
 from mvkit.data.readers._nal import is_unreferenced, nal_length_size, slice_headers
 from mvkit.errors import DataError
 
@@ -44,12 +45,13 @@ class Decoding:
     since: timestamp of the keyframe it starts from; what is shown before belongs to a group not read, and is ignored.
     """
 
-    def __init__(self, stream: VideoStream, wanted: Collection[int] | None = None, since: int | None = None) -> None:
+    def __init__(self, file: Opened, wanted: Collection[int] | None = None, since: int | None = None) -> None:
+        self._heard = file.heard
         self.wanted = wanted
         # Pictures are left out here and not by the decoder's own skip_frame="NONREF": with that set, it loses an
         # undecodable reference picture without an error (measured: 8 frames built on one went out as sound).
         # H.264 in mp4 and mkv only: in HEVC "not a reference" holds for one temporal layer.
-        self._length_size = nal_length_size(stream)
+        self._length_size = nal_length_size(file.stream)
         self._unreferenced: set[int | None] = set()
         self.since = since
         self.damage: list[str] = []
@@ -66,11 +68,15 @@ class Decoding:
                     return []
                 self._unreferenced.add(packet.pts)
             self._note(packet)
+        self._heard.clear()
+        frames: list[VideoFrame] = []
         try:
             frames = packet.decode()
         except av.FFmpegError as err:
-            self._hurt_by(packet.pts, err.strerror or "undecodable")
-            return []
+            self._hurt_by(packet.pts, first_fault(self._heard) or err.strerror or "undecodable")
+        else:
+            if fault := first_fault(self._heard):
+                self._hurt_by(packet.pts, fault)
         for frame in frames:
             if frame.is_corrupt:
                 self._hurt_by(frame.pts, "damaged, filled in by the decoder")
@@ -121,12 +127,10 @@ class Decoding:
         self._hurt = True
 
 
-def pictures(
-    container: InputContainer, stream: VideoStream, decoding: Decoding, deadline: Deadline
-) -> Iterator[list[VideoFrame]]:
+def pictures(file: Opened, decoding: Decoding, deadline: Deadline) -> Iterator[list[VideoFrame]]:
     """Decode from where the container stands to its end, packet by packet. Raises DataError past the deadline."""
     try:
-        for packet in container.demux(stream):
+        for packet in file.container.demux(file.stream):
             deadline.check()
             yield decoding.feed(packet)
     except av.FFmpegError as err:

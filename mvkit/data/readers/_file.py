@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from mvkit.data.readers._messages import Heard, first_fault, heard
 from mvkit.errors import DataError
 
 # Demuxers that turn text into pictures, or follow a text file to other files.
@@ -26,28 +28,38 @@ def check_file(path: Path) -> None:
         raise DataError(f"{path}: empty (0 bytes); download or copy it again")
 
 
+class Opened(NamedTuple):
+    """A file open for reading: its container, its one video stream, and what FFmpeg says of it."""
+
+    container: InputContainer
+    stream: VideoStream
+    heard: Heard
+
+
 @contextmanager
-def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def opened(path: Path) -> Iterator[Opened]:
     """The container and its best video stream, decoding on one thread. Raises DataError naming the file.
 
     One thread, because loader processes are the better use of cores, and because skipping pictures (`skip_frame`)
     takes effect packet by packet only without frame threads.
     """
     check_file(path)
-    try:
-        # Absolute, since FFmpeg takes "a:b.mp4" for a protocol; and local, since a file may name addresses.
-        container = av.open(
-            str(path.absolute()),
-            metadata_errors="replace",
-            container_options={"protocol_whitelist": "file"},
-        )
-    except (av.FFmpegError, OSError, ValueError) as err:
-        raise DataError(f"{path}: not a readable video ({_reason(err)}); download it again or leave it out") from None
-    with container:
-        name = container.format.name
-        if name in _NOT_VIDEO:
-            raise DataError(f"{path}: {_NOT_VIDEO[name]}, wanted a video file")
-        yield container, _best_stream(path, container)
+    with heard() as messages:
+        try:
+            # Absolute, since FFmpeg takes "a:b.mp4" for a protocol; and local, since a file may name addresses.
+            container = av.open(
+                str(path.absolute()),
+                metadata_errors="replace",
+                container_options={"protocol_whitelist": "file"},
+            )
+        except (av.FFmpegError, OSError, ValueError) as err:
+            why = first_fault(messages) or _reason(err)
+            raise DataError(f"{path}: not a readable video ({why}); download it again or leave it out") from None
+        with container:
+            name = container.format.name
+            if name in _NOT_VIDEO:
+                raise DataError(f"{path}: {_NOT_VIDEO[name]}, wanted a video file")
+            yield Opened(container, _best_stream(path, container), messages)
 
 
 def _best_stream(path: Path, container: InputContainer) -> VideoStream:

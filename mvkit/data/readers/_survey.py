@@ -33,9 +33,9 @@ def survey(info: VideoInfo, keep: Collection[int] = (), timeout: float = 600.0) 
     times = info.timeline.pts
     number_of = {} if info.timeline.untimed else {int(t): n for n, t in enumerate(times)}
     came, samples, sizes, order, before_damage = set(), {}, set(), 0, None
-    with opened(info.path) as (container, stream):
-        decoding = Decoding(stream)
-        for frames in pictures(container, stream, decoding, deadline):
+    with opened(info.path) as file:
+        decoding = Decoding(file)
+        for frames in pictures(file, decoding, deadline):
             if decoding.damage and before_damage is None:
                 before_damage = order
             for frame in frames:

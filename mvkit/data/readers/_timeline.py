@@ -14,6 +14,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mvkit.data.readers._decode import Decoding
+from mvkit.data.readers._file import Opened
+from mvkit.data.readers._messages import first_fault
 from mvkit.data.readers._nal import is_restart, nal_length_size, slice_headers
 from mvkit.errors import DataError
 
@@ -42,15 +44,17 @@ class Timeline:
     cut: str  # how the file falls short of that; "" where it does not
 
 
-def scan(path: Path, container: InputContainer, stream: VideoStream) -> tuple[Timeline, VideoFrame | None, list[str]]:
+def scan(path: Path, file: Opened) -> tuple[Timeline, VideoFrame | None, list[str]]:
     """Read all packets once; decode until the first picture comes out. Raises DataError naming the file.
 
     Returns the timeline, that picture (None if no packet gives one) and the damage met on the way to it.
     """
-    rows, first, all_idr = [], None, True
-    decoding, length_size = Decoding(stream), nal_length_size(stream)
+    container, stream, heard = file
+    rows, first, all_idr, lost = [], None, True, ""
+    decoding, length_size = Decoding(file), nal_length_size(stream)
     try:
         for packet in container.demux(stream):
+            lost = lost or first_fault(heard, container.format.name)
             if packet.size:
                 rows.append((packet.pts, packet.is_keyframe, packet.is_discard, packet.size, packet.is_corrupt))
                 if packet.is_keyframe and all_idr:
@@ -61,7 +65,12 @@ def scan(path: Path, container: InputContainer, stream: VideoStream) -> tuple[Ti
         raise DataError(f"{path}: unreadable after {len(rows)} packets ({err.strerror}); download it again") from None
     if not any(not discard for _, _, discard, _, _ in rows):
         raise DataError(f"{path}: a video stream of zero frames; leave it out")
-    return _build(rows, all_idr, container, stream), first, decoding.damage
+    timeline = _build(rows, all_idr, container, stream)
+    # A demuxer that goes on after damage leaves packets out, and no later frame keeps its number. Not so in mp4, whose
+    # index says how many there must be.
+    if lost and not timeline.cut and not container.format.name.startswith("mov"):
+        raise DataError(f"{path}: damaged, so that its frames cannot be counted ({lost}); download it again")
+    return timeline, first, decoding.damage
 
 
 def _build(rows: list, all_idr: bool, container: InputContainer, stream: VideoStream) -> Timeline:

@@ -1,8 +1,8 @@
 """PyAV: exact on every stream, or an error that names the frame.
 
 Goes to the keyframe before each wanted frame and decodes forward; pictures that nothing refers to are left undecoded
-unless wanted. Measured against decord in CPU time (16 frames, stride 4, 64 to 720p): 1.1 to 2.0 times as fast, and 0.9
-to 1.8 times on the first read of a file, which counts its packets. Frames are told apart by timestamp; where a file has
+unless wanted. Measured against decord in CPU time (16 frames, stride 4, 64 to 720p): 1.1 to 2.0 times as fast, and 0.7
+to 1.7 times on the first read of a file, which counts its packets. Frames are told apart by timestamp; where a file has
 none worth trusting they are counted from the start. A landing place that is no true keyframe is noticed, and then the
 file is read from the start as well.
 """
@@ -11,14 +11,12 @@ from collections.abc import Sequence
 
 import av
 import numpy as np
-from av.container import InputContainer
 from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
 
 from mvkit.data.probe import VideoInfo
 from mvkit.data.readers._decode import Deadline, Decoding, pictures
-from mvkit.data.readers._file import opened
+from mvkit.data.readers._file import Opened, opened
 from mvkit.data.readers.base import FrameReader
 from mvkit.errors import DataError
 
@@ -92,27 +90,25 @@ def _seek(info: VideoInfo, sink: _Sink, deadline: Deadline) -> bool:
             runs[-1].append(time)
         else:
             runs.append([time])
-    with opened(info.path) as (container, stream):
+    with opened(info.path) as file:
         try:
             for run in runs:
                 key = int(keys[group[run[0]]])
                 if key != times[0] or run is not runs[0]:
-                    container.seek(key, stream=stream)
-                if not _read_run(container, stream, key, {t: wanted[t] for t in run}, sink, deadline):
+                    file.container.seek(key, stream=file.stream)
+                if not _read_run(file, key, {t: wanted[t] for t in run}, sink, deadline):
                     return False
         except av.FFmpegError:
             return False  # the read from the start tells which frame is at fault
     return True
 
 
-def _read_run(
-    container: InputContainer, stream: VideoStream, key: int, wanted: dict[int, int], sink: _Sink, deadline: Deadline
-) -> bool:
+def _read_run(file: Opened, key: int, wanted: dict[int, int], sink: _Sink, deadline: Deadline) -> bool:
     """Decode from the keyframe until all wanted times are held and everything they rest on has come out."""
-    decoding = Decoding(stream, wanted.keys(), since=key)
+    decoding = Decoding(file, wanted.keys(), since=key)
     entered, last, horizon = False, max(wanted), None
     newest = key
-    for packet in container.demux(stream):
+    for packet in file.container.demux(file.stream):
         deadline.check()
         if not entered and packet.size:
             if packet.pts != key:
@@ -143,9 +139,9 @@ def _settle(wanted: dict[int, int], decoding: Decoding, sink: _Sink) -> bool:
 
 def _match_from_start(info: VideoInfo, sink: _Sink, deadline: Deadline) -> None:
     wanted = {int(info.timeline.pts[n]): n for n in sink.numbers}
-    with opened(info.path) as (container, stream):
-        decoding = Decoding(stream)
-        for frames in pictures(container, stream, decoding, deadline):
+    with opened(info.path) as file:
+        decoding = Decoding(file)
+        for frames in pictures(file, decoding, deadline):
             for frame in frames:
                 if frame.pts in wanted:
                     sink.put(wanted[frame.pts], frame)
@@ -155,9 +151,9 @@ def _match_from_start(info: VideoInfo, sink: _Sink, deadline: Deadline) -> None:
 def _count_from_start(info: VideoInfo, sink: _Sink, deadline: Deadline) -> None:
     """Frames in the order they come out. A loss shifts every later number, so nothing after one is handed out."""
     wanted, count = set(sink.numbers), 0
-    with opened(info.path) as (container, stream):
-        decoding = Decoding(stream)
-        for frames in pictures(container, stream, decoding, deadline):
+    with opened(info.path) as file:
+        decoding = Decoding(file)
+        for frames in pictures(file, decoding, deadline):
             if decoding.damage:
                 break
             for frame in frames:
