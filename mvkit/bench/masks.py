@@ -17,7 +17,7 @@ import torch
 
 from mvkit import maskers, methods
 from mvkit.errors import OptionError
-from mvkit.maskers.base import Masker, MaskContext
+from mvkit.maskers.base import MaskContext, Masker
 from mvkit.methods.base import Method
 from mvkit.tokens import TokenGrid
 

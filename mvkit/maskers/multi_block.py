@@ -56,7 +56,7 @@ class MultiBlockMasker(Masker):
     alike. Counts are the expected union of the blocks, held exactly by growing or eroding their borders.
     faithful: the published boxes, one size for the whole batch. Their unions differ from clip to clip; balance
     "raster" cuts each list of context and target tokens to the batch's shortest in raster order, as published: this
-    throws away the last steps (98.8 context tokens of step 0 and 4.8 of step 7 at 16 frames, batch 24), counts
+    throws away the last steps (74 context tokens of step 0 and 3.5 of step 7 at 8x14x14, short, batch 25), counts
     depend on the draw, and some tokens are in neither list. "random" hides or reveals at random to the exact counts.
     Paper: V-JEPA, arXiv:2404.08471; V-JEPA 2, arXiv:2506.09985.
     """

@@ -27,9 +27,10 @@ def sincos_3d(grid: TokenGrid, width: int) -> Tensor:
     of 10000, which leaves most columns constant over the few places of an axis.
     """
     third = 2 * (width // 6)
-    parts = [width - 2 * third, third, third]
+    columns = (width - 2 * third, third, third)
     axes = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in grid.shape), indexing="ij")
-    return torch.cat([_sincos(axis.flatten(), part, base=100) for axis, part in zip(axes, parts, strict=True)], 1).float()
+    parts = [_sincos(axis.flatten(), part, base=100) for axis, part in zip(axes, columns, strict=True)]
+    return torch.cat(parts, dim=1).float()
 
 
 def _sincos(places: Tensor, width: int, *, base: float) -> Tensor:
