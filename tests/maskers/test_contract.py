@@ -236,6 +236,11 @@ class _NoWaiting(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+def test_the_guard_against_waiting_sees_a_drawing_that_waits():
+    with _NoWaiting(), pytest.raises(AssertionError, match="waits for the device"):
+        maskers.create("cube", faithful=True)(TokenGrid(4, 8, 12), 3, generator=torch.Generator().manual_seed(0))
+
+
 @pytest.mark.parametrize("masker", DEFAULTS + VARIANTS, ids=repr)
 def test_exact_maskers_never_wait_for_the_device(masker):
     grid = TokenGrid(4, 8, 12)
