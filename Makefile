@@ -31,7 +31,7 @@ format: $(STAMP)-dev
 	$(BIN)/ruff check --fix .
 
 bench: $(STAMP)-dev
-	$(BIN)/python -m tests.bench_masks
+	$(BIN)/mvkit bench masks --out reports/benchmarks/masks.json
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache

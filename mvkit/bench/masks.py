@@ -41,8 +41,8 @@ def bench_masks(
     """The cost of each masker for `batch` masks of a 16x224x224 clip, against a VideoMAE training step of that size.
 
     part: clips the step is timed with; its time is scaled to `batch` clips, which a small machine cannot hold.
-    out: file for the results as JSON. Flow and attention are given where a masker can take them, as in a run that has
-    a teacher; what a masker computes itself is counted.
+    out: file for the results as JSON. Attention is given where a masker can take it, as in a run that has
+    a teacher; what a masker computes itself is counted, the optical flow of `flow` too.
     """
     if not 1 <= part <= batch:
         raise OptionError(f"part must lie between 1 and batch={batch}, got {part}")
@@ -76,7 +76,6 @@ def _context(grid: TokenGrid, batch: int) -> MaskContext:
         attention=torch.rand(batch, grid.t, grid.places, generator=g),
         features=torch.rand(batch, grid.tokens, 8, generator=g),
         loss=torch.rand(batch, grid.tokens, generator=g),
-        flow=torch.randn(batch, grid.t - 1, grid.h, grid.w, 2, generator=g) if grid.t > 1 else None,
     )
 
 

@@ -27,6 +27,10 @@ data = typer.Typer(help="List, make, check and re-encode data sets.", **_PLAIN)
 for name, command in (("list", sets.names), ("make", sets.make), ("audit", sets.audit), ("ingest", sets.ingest)):
     data.command(name)(command)
 app.add_typer(data, name="data")
+bench = typer.Typer(help="Benchmarks: ratios measured in one run.", **_PLAIN)
+bench.command("masks")(checks.bench_masks)
+bench.callback()(lambda: None)  # keeps `masks` a command of its own while it is the only one
+app.add_typer(bench, name="bench")
 app.command()(checks.doctor)
 app.command()(checks.version)
 
