@@ -7,43 +7,58 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mvkit.data import augment, probe, sampling, shapes, views
+    from mvkit.data import audit, augment, cuttings, ingest, probe, sampling, shapes, views
+    from mvkit.data.audit import AuditRecord, load_audit, save_audit
     from mvkit.data.dataset import Batch, ClipDataset
-    from mvkit.data.frames import read_frames
+    from mvkit.data.frames import read_frames, readers_available
+    from mvkit.data.ingest import IngestRecord
     from mvkit.data.loader import clip_loader
     from mvkit.data.manifest import Manifest, Sample, read_manifest
     from mvkit.data.probe import VideoInfo
     from mvkit.data.shapes import ShapesSpec
     from mvkit.data.store import load_arrays
 
-_ROOMS = ("augment", "probe", "sampling", "shapes", "views")
+_ROOMS = ("audit", "augment", "cuttings", "ingest", "probe", "sampling", "shapes", "views")
 _ITEMS = {
+    "AuditRecord": "audit",
     "Batch": "dataset",
     "ClipDataset": "dataset",
+    "IngestRecord": "ingest",
     "Manifest": "manifest",
     "Sample": "manifest",
     "ShapesSpec": "shapes",
     "VideoInfo": "probe",
     "clip_loader": "loader",
     "load_arrays": "store",
+    "load_audit": "audit",
     "read_frames": "frames",
     "read_manifest": "manifest",
+    "readers_available": "frames",
+    "save_audit": "audit",
 }
 
 __all__ = [
+    "AuditRecord",
     "Batch",
     "ClipDataset",
+    "IngestRecord",
     "Manifest",
     "Sample",
     "ShapesSpec",
     "VideoInfo",
+    "audit",
     "augment",
     "clip_loader",
+    "cuttings",
+    "ingest",
     "load_arrays",
+    "load_audit",
     "probe",
     "read_frames",
     "read_manifest",
+    "readers_available",
     "sampling",
+    "save_audit",
     "shapes",
     "views",
 ]

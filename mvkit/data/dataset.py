@@ -16,6 +16,7 @@ from torch.utils.data import Dataset
 
 from mvkit.data import augment as recipes
 from mvkit.data import sampling as rules
+from mvkit.data.audit import AuditRecord
 from mvkit.data.crops import from_frames
 from mvkit.data.manifest import Manifest, Sample
 from mvkit.data.store import FrameStore, Length, read_sample, sample_length
@@ -74,7 +75,8 @@ class ClipDataset(Dataset):
     callable (clip (T, 3, H, W) uint8, generator) -> clip; it must pickle if workers are used. sampling: a name of
     `sampling.TRAIN` or a callable (length, frames, stride, generator) -> frame numbers. repeats: clips per reading,
     each with its own augmentation, side by side in the batch. cache: None, or "memory" to decode every file once,
-    now, and keep all frames as uint8; refused beyond `cache_limit` GiB.
+    now, and keep all frames as uint8; refused beyond `cache_limit` GiB. reader, audit: as for `read_frames`; records
+    of `load_audit` let the fastest exact reader be taken for each file.
     `broken`: path -> reason, of samples that could not be read so far.
     Raises OptionError for unknown names, DataError if no file at all can be read.
     """
@@ -90,6 +92,7 @@ class ClipDataset(Dataset):
         *,
         sampling: str | Callable[[int, int, int, np.random.Generator], np.ndarray] = "dense",
         reader: str = "auto",
+        audit: Mapping[str, AuditRecord] | None = None,
         repeats: int = 1,
         cache: str | None = None,
         cache_limit: float = 4.0,
@@ -105,12 +108,12 @@ class ClipDataset(Dataset):
         self.augment = recipes.recipe(augment, size) if isinstance(augment, str) else augment
         self.sampling = rules.rule(sampling) if isinstance(sampling, str) else sampling
         self._sampling_name = sampling if isinstance(sampling, str) else ""
-        self.reader, self.repeats = reader, repeats
+        self.reader, self.audit, self.repeats = reader, audit, repeats
         self._bad: dict[int, str] = {}  # by place, since two samples may mean two parts of one file
         self._lengths: dict[int, Length] = {}
         self._store: FrameStore | None = None
         if cache == "memory":
-            self._store = FrameStore.fill(manifest, reader, cache_limit, self._bad)
+            self._store = FrameStore.fill(manifest, reader, cache_limit, self._bad, audit)
             if not len(self._store):
                 raise self._all_broken()
 
@@ -185,7 +188,7 @@ class ClipDataset(Dataset):
         picked = length.first + self.sampling(length.frames, self.frames, self.stride, generator)
         if self._store is not None:
             return self._store.frames(index, picked)
-        return from_frames(read_sample(sample, picked, self.reader))
+        return from_frames(read_sample(sample, picked, self.reader, self.audit))
 
     def _all_broken(self) -> DataError:
         path, reason = next(iter(self.broken.items()))

@@ -1,7 +1,9 @@
 """Samples read whole: one sample's frames, a set kept in memory, a set as one array."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -10,6 +12,11 @@ from torch import Tensor
 from mvkit.data.manifest import Manifest, Sample
 from mvkit.data.stills import frame_files, read_stills
 from mvkit.errors import DataError, OptionError
+
+if TYPE_CHECKING:
+    from mvkit.data.audit import AuditRecord
+
+    Audit = Mapping[str, AuditRecord]
 
 
 class Length(NamedTuple):
@@ -38,13 +45,13 @@ def sample_length(sample: Sample) -> Length:
     return Length(first, last - first)
 
 
-def read_sample(sample: Sample, indices: np.ndarray, reader: str = "auto") -> np.ndarray:
-    """(n, H, W, 3) uint8, exactly these frames. Raises DataError."""
+def read_sample(sample: Sample, indices: np.ndarray, reader: str = "auto", audit: Audit | None = None) -> np.ndarray:
+    """(n, H, W, 3) uint8, exactly these frames. audit: records by path, of `load_audit`. Raises DataError."""
     if sample.kind != "video":
         return read_stills(sample.path, indices, sample.first)
     from mvkit.data.frames import read_frames
 
-    return read_frames(sample.path, indices, reader=reader)
+    return read_frames(sample.path, indices, reader=reader, audit=audit)
 
 
 class FrameStore:
@@ -73,13 +80,15 @@ class FrameStore:
         return clip[torch.from_numpy(picked)].permute(0, 3, 1, 2)
 
     @classmethod
-    def fill(cls, manifest: Manifest, reader: str, limit: float, bad: dict[int, str]) -> "FrameStore":
+    def fill(
+        cls, manifest: Manifest, reader: str, limit: float, bad: dict[int, str], audit: Audit | None = None
+    ) -> FrameStore:
         """Decode a set; what cannot be read goes to `bad`, place -> reason. Raises OptionError beyond `limit` GiB."""
         shapes, parts, total = {}, [], 0
         for index, sample in enumerate(manifest):
             try:
                 length = sample_length(sample)
-                frames = read_sample(sample, length.first + np.arange(length.frames), reader)
+                frames = read_sample(sample, length.first + np.arange(length.frames), reader, audit)
             except DataError as err:
                 bad[index] = str(err)
                 continue

@@ -24,11 +24,11 @@ _COMMON: dict[str, Any] = {
     "log_every": 20,
 }
 _QUICKSTART: dict[str, dict[str, Any]] = {
-    "quick": {"data": {"clips": 320, "val": 64}, "steps": 1500, "warmup": 100, "lr": 0.048, "monitor_every": 500},
+    "quick": {"data": {"clips": 320, "val": 64}, "steps": 2400, "warmup": 100, "lr": 0.048, "monitor_every": 800},
     "long": {"data": {"clips": 768, "val": 256}, "steps": 4000, "warmup": 400, "lr": 0.048, "monitor_every": 1000},
 }
-# Tubes make the clearer pictures. Random tokens are what makes a small model look at motion: the place of a hidden token
-# is often visible one step earlier, somewhere else in the picture (fine-tuning for motion in reports/LOG.md).
+# Tubes make the clearer pictures. Random tokens make a small model look at motion: what is hidden here is often visible
+# one step earlier or later, somewhere else in the picture (reports/LOG.md has both).
 _MASKS: dict[str, dict[str, Any]] = {
     "quick": {"masker": "tube", "ratio": 0.75},
     "long": {"masker": "random", "ratio": 0.9},

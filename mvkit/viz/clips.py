@@ -28,10 +28,10 @@ def strips(
     across = min(across, len(clips))
     rows = -(-len(clips) // across)
     # Two lines hold the captions of the embedded set in a column; what is longer than that ends in dots.
-    long = max(map(len, labels), default=0) > style.width(venue) / across / (LETTER * 0.84)
+    long = max(map(len, labels), default=0) > style.width(venue) / across / (LETTER * 0.9)
     sheet = Strip(
         rows, len(steps) * across, shape=clips.shape[2:4], venue=venue, groups=across,
-        under=range(rows) if labels else (), lines=2 if long else 1, titles=False,
+        under=range(rows) if labels else (), lines=2 if long else 1, titles=0,
     )  # fmt: skip
     for number, clip in enumerate(clips):
         row, first = number // across, number % across * len(steps)

@@ -44,7 +44,7 @@ def panels(
     labels = ["clip", "seen by the encoder", *rebuilt, f"error of {error_of}"]
     sheet = Strip(
         len(labels), len(steps) * count, shape=(height, wide), venue=venue, groups=count, labels=labels,
-        bar=0.45, titles=bool(names),
+        bar=0.45, titles=2 if names else 0,
     )  # fmt: skip
     covered = _covered(hidden, tubelet, height, wide)
     error = np.abs(rebuilt[error_of].astype(np.float32) - clips).mean(-1) / 255

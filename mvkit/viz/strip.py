@@ -34,7 +34,7 @@ class Strip:
 
     shape: (H, W) of what a cell shows, for its proportions. groups: columns fall into so many equal groups with a wider
     gap between. labels: what will stand left of the rows, so that the margin fits them. under: the rows with so
-    many lines of text below. bar: inches at the right for a colour bar. titles: whether words stand above the columns.
+    many lines of text below. bar: inches at the right for a colour bar. titles: lines of words above the columns.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Strip:
         under: Collection[int] = (),
         lines: int = 1,
         bar: float = 0.0,
-        titles: bool = True,
+        titles: int = 1,
     ) -> None:
         if rows < 1 or columns < 1 or columns % groups:
             raise ShapeError(
@@ -65,7 +65,7 @@ class Strip:
         self.cell = min(free / columns, LARGEST)
         self.tall = self.cell * shape[0] / shape[1]
         self.width = left + bar + columns * self.cell + gaps + 0.01
-        self.bar, self.top = bar, LINE + 0.03 if titles else 0.02
+        self.bar, self.top, self.titles = bar, titles * LINE + 0.03 if titles else 0.02, titles
         pitches = [self.tall + (lines * LINE + 0.06 if row in under else GAP) for row in range(rows)]
         self.rows_y = [self.top + sum(pitches[:row]) for row in range(rows)]
         self.height = self.top + sum(pitches) + (0.03 if bar else 0)
@@ -117,8 +117,13 @@ class Strip:
 
     def title(self, column: int, words: str, *, span: int = 1) -> None:
         """Words above a column, or above `span` columns from it."""
-        centre = (self.x[column] + self.x[column + span - 1] + self.cell) / 2
-        self.text(centre, self.top - 0.035, words, ha="center", va="bottom")
+        left, right = self.x[column], self.x[column + span - 1] + self.cell
+        if span > 1:
+            lines = textwrap.wrap(
+                words, max(8, int((right - left) / LETTER)), max_lines=self.titles, placeholder=" ..."
+            )
+            words = "\n".join(lines)
+        self.text((left + right) / 2, self.top - 0.035, words, ha="center", va="bottom", linespacing=1.05)
 
     def under(self, row: int, words: str, *, column: int = 0) -> None:
         """Words under a row, from a column on."""
@@ -127,7 +132,7 @@ class Strip:
 
     def letters(self, columns: int) -> int:
         """How many letters of text below fit under so many columns."""
-        return max(8, int((self.x[columns - 1] + self.cell - self.x[0]) / (LETTER * 0.84)))
+        return max(8, int((self.x[columns - 1] + self.cell - self.x[0]) / (LETTER * 0.9)))
 
     def colour_bar(self, first: int, last: int, drawn: Any, words: str) -> None:
         """One colour bar for rows first..last, right of them."""

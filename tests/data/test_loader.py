@@ -222,3 +222,16 @@ def test_mistakes_are_refused_by_name(manifest):
     last = list(clip_loader(dataset, 7, drop_last=False, shuffle=False))
     assert [len(batch) for batch in last] == [7, 7, 4]
     assert torch.cat([batch.indices for batch in last]).tolist() == list(range(18))
+
+
+def test_an_audit_reaches_the_reader_of_every_sample(manifest, monkeypatch):
+    seen = []
+
+    def read(path, indices, reader="auto", *, audit=None, timeout=120.0):
+        seen.append(audit)
+        return np.zeros((len(indices), 16, 16, 3), np.uint8)
+
+    monkeypatch.setattr("mvkit.data.frames.read_frames", read)
+    records = {"somewhere": None}
+    ClipDataset(manifest, frames=2, stride=1, size=16, augment="none", audit=records)[0]
+    assert seen == [records]
