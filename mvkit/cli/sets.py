@@ -129,7 +129,8 @@ def ingest(
 
 def _videos(paths: Sequence[Path]) -> list[Path]:
     """The files that paths mean: a video itself, the videos below a folder, the videos of a manifest; each once."""
-    from mvkit.data.manifest import VIDEO_SUFFIXES, read_manifest
+    from mvkit.data.manifest import read_manifest
+    from mvkit.data.sample import VIDEO_SUFFIXES
 
     found: dict[Path, None] = {}
     for path in paths:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from mvkit.data.frames import read_frames, readers_available
     from mvkit.data.ingest import IngestRecord
     from mvkit.data.loader import clip_loader
-    from mvkit.data.manifest import Manifest, Sample, read_manifest
+    from mvkit.data.manifest import Manifest, read_manifest
     from mvkit.data.probe import VideoInfo
+    from mvkit.data.sample import Sample
     from mvkit.data.shapes import ShapesSpec
     from mvkit.data.store import load_arrays
 
@@ -25,7 +26,7 @@ _ITEMS = {
     "ClipDataset": "dataset",
     "IngestRecord": "ingest",
     "Manifest": "manifest",
-    "Sample": "manifest",
+    "Sample": "sample",
     "ShapesSpec": "shapes",
     "VideoInfo": "probe",
     "clip_loader": "loader",

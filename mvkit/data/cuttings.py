@@ -17,8 +17,9 @@ from torch import Tensor
 from mvkit.data.augment import Centre
 from mvkit.data.crops import crop, frame_size, from_frames, random_resized_box, resize
 from mvkit.data.frames import read_frames
-from mvkit.data.manifest import Manifest, Sample, read_manifest
+from mvkit.data.manifest import Manifest, read_manifest
 from mvkit.data.probe import probe
+from mvkit.data.sample import Sample
 from mvkit.data.shapes.writer import encode
 from mvkit.errors import DataError, OptionError
 

@@ -18,7 +18,8 @@ from mvkit.data import augment as recipes
 from mvkit.data import sampling as rules
 from mvkit.data.audit import AuditRecord
 from mvkit.data.crops import from_frames
-from mvkit.data.manifest import Manifest, Sample
+from mvkit.data.manifest import Manifest
+from mvkit.data.sample import Sample
 from mvkit.data.store import FrameStore, Length, read_sample, sample_length
 from mvkit.errors import DataError, OptionError
 

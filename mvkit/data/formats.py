@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mvkit.data.manifest import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Sample
+from mvkit.data.sample import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Sample
 from mvkit.errors import DataError
 
 

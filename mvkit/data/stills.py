@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mvkit.data.manifest import IMAGE_SUFFIXES
+from mvkit.data.sample import IMAGE_SUFFIXES
 from mvkit.errors import DataError
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mvkit.data.manifest import Manifest, Sample
+from mvkit.data.manifest import Manifest
+from mvkit.data.sample import Sample
 from mvkit.data.stills import frame_files, read_stills
 from mvkit.errors import DataError, OptionError
 

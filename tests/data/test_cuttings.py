@@ -3,7 +3,8 @@ import pytest
 
 from mvkit.data import cuttings
 from mvkit.data.cuttings import CuttingSpec
-from mvkit.data.manifest import Manifest, Sample
+from mvkit.data.manifest import Manifest
+from mvkit.data.sample import Sample
 from mvkit.data.shapes.writer import encode
 from mvkit.data.store import load_arrays
 from mvkit.errors import DataError, OptionError

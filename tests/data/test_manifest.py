@@ -7,7 +7,8 @@ import pytest
 
 from mvkit.cards import MANIFEST_FORMATS
 from mvkit.data.formats import FORMATS, detect
-from mvkit.data.manifest import Manifest, Sample, read_manifest
+from mvkit.data.manifest import Manifest, read_manifest
+from mvkit.data.sample import Sample
 from mvkit.errors import DataError, OptionError
 
 

@@ -8,7 +8,8 @@ from PIL import Image
 
 from mvkit.data import shapes
 from mvkit.data.dataset import ClipDataset
-from mvkit.data.manifest import Manifest, Sample, read_manifest
+from mvkit.data.manifest import Manifest, read_manifest
+from mvkit.data.sample import Sample
 from mvkit.data.store import load_arrays, sample_length
 from mvkit.errors import DataError
 
