@@ -206,3 +206,19 @@ def test_the_console_script_works_and_a_closed_pipe_is_no_error():
     done = subprocess.run(f"'{script}' data list | head -1", shell=True, capture_output=True, text=True, check=True)
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
+
+
+def test_train_watches_resumes_and_says_where_it_is(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    spec = {
+        "options": {"size": "tiny", "patch": 8, "ratio": 0.5}, "data": {"clips": 20, "val": 8, "frames": 6},
+        "frames": 4, "image": 16, "steps": 2, "batch": 4, "log_every": 1, "monitor_every": 1,
+        "precision": "fp32", "device": "cpu",
+    }  # fmt: skip
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    assert call(["train", "spec.json", "--out", "run"]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert {"monitor/knn/appearance", "monitor/knn/motion"} <= {name for line in lines for name in line}
+    assert [line["step"] for line in lines if "loss" in line] == [1, 2]
+    assert call(["train", "spec.json", "--out", "run"]) == 0
+    assert "done: run" in capsys.readouterr().out

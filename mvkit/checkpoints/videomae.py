@@ -25,6 +25,7 @@ def read(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def write(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """Names of `VideoMAE` -> official pre-training names; the inverse of `read`."""
     back = tuple((ours, official) for official, ours in _PRETRAIN)
+    state = {name: value[None] if name.endswith("pos_embed") else value for name, value in state.items()}
     return {_rename(name, back, gamma=False): value for name, value in state.items()}
 
 

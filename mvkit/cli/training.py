@@ -14,10 +14,17 @@ def train(
 
     Example: mvkit train spec.json --out runs/tiny
     """
+    from mvkit.eval import knn_monitor
     from mvkit.runs.progress import Progress
-    from mvkit.train import RunSpec, fit
+    from mvkit.train import RunSpec, clips_and_labels, fit, open_manifest, open_source, train_split
 
     wanted = RunSpec.read(spec)
+    manifest = open_manifest(wanted)
+    source, monitor = open_source(wanted, train_split(manifest)), None
+    if wanted.monitor_every:
+        # Reads both splits into memory, so it is for small sets; a set without a val split is refused by name.
+        known, unseen = (clips_and_labels(wanted, manifest.split(name)) for name in ("train", "val"))
+        monitor = knn_monitor(known, unseen)
     line = Progress(out.name)
 
     def show(record: dict[str, Any]) -> None:
@@ -25,7 +32,9 @@ def train(
         line.show(f"step {record['step']}/{wanted.steps}", numbers)
 
     try:
-        fit(wanted, out=out, progress=show)
+        fit(wanted, source, out=out, monitor=monitor, progress=show)
     finally:
         line.end()
+    for path, reason in source.dataset.broken.items():
+        typer.echo(f"replaced: {path}: {reason}", err=True)
     typer.echo(f"done: {out}")

@@ -64,22 +64,10 @@ def check(recording: Recording) -> Iterator[GroupResult]:
 
 def _method(recording: Recording, video: Tensor, state: dict[str, Tensor]) -> VideoMAE:
     config = recording.config
-    patch, tubelet = config["patch_size"], config.get("tubelet_size", 2)
-    # The grid follows the recorded clip itself, so non-square images and any clip length need no case of their own.
-    grid = TokenGrid.of_clip(*video.shape[-3:], tubelet=tubelet, patch=patch)
-    encoder = VideoViT(
-        grid,
-        tubelet=tubelet,
-        patch=patch,
-        width=config["encoder_embed_dim"],
-        depth=config["encoder_depth"],
-        heads=config["encoder_num_heads"],
-        **_common(recording),
-        position="learned" if "encoder.pos_embed" in state else "sincos_1d",
-    )
+    encoder = _encoder(recording, video, state)
     decoder = TokenDecoder(
-        grid,
-        in_width=config["encoder_embed_dim"],
+        encoder.grid,
+        in_width=encoder.width,
         width=config["decoder_embed_dim"],
         depth=config["decoder_depth"],
         heads=config["decoder_num_heads"],
@@ -89,6 +77,23 @@ def _method(recording: Recording, video: Tensor, state: dict[str, Tensor]) -> Vi
     method = VideoMAE(encoder=encoder, decoder=decoder, masker=masker)
     load_state(method, layout.read(state))
     return method
+
+
+def _encoder(recording: Recording, video: Tensor, state: dict[str, Tensor], *, final_norm: bool = True) -> VideoViT:
+    config = recording.config
+    patch, tubelet = config["patch_size"], config.get("tubelet_size", 2)
+    return VideoViT(
+        # The grid follows the clip itself, so non-square images and any clip length need no case of their own.
+        TokenGrid.of_clip(*video.shape[-3:], tubelet=tubelet, patch=patch),
+        tubelet=tubelet,
+        patch=patch,
+        width=config["encoder_embed_dim"],
+        depth=config["encoder_depth"],
+        heads=config["encoder_num_heads"],
+        position="learned" if "encoder.pos_embed" in state else "sincos_1d",
+        final_norm=final_norm,
+        **_common(recording),
+    )
 
 
 def _common(recording: Recording) -> dict:
@@ -127,18 +132,7 @@ def _transfer(recording: Recording, clips: Tensor, state: dict[str, Tensor]) -> 
         ("transfer.features_longer_clip", torch.cat([clips[:1], clips[:1].flip(2)], dim=2)),
     ):
         if name in recording:
-            config = recording.config
-            patch, tubelet = config["patch_size"], config.get("tubelet_size", 2)
-            encoder = VideoViT(
-                TokenGrid.of_clip(*view.shape[-3:], tubelet=tubelet, patch=patch),
-                tubelet=tubelet,
-                patch=patch,
-                width=config["encoder_embed_dim"],
-                depth=config["encoder_depth"],
-                heads=config["encoder_num_heads"],
-                final_norm=False,
-                **_common(recording),
-            )
+            encoder = _encoder(recording, view, state, final_norm=False)
             load_state(encoder, layout.encoder(state))
             with torch.no_grad():
                 yield recording.compare(name, VideoClassifier(encoder, classes=2).features(view), recording[name])

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mvkit import methods
 from mvkit.data.dataset import Batch
-from mvkit.errors import RunError
+from mvkit.errors import OptionError, RunError
 from mvkit.methods.base import Method
 from mvkit.train import state
 from mvkit.train.journal import Journal
@@ -52,8 +52,13 @@ def fit(
     split of spec.card.
     out: folder for spec.json, metrics.jsonl and checkpoint/. monitor: method -> named scores, every
     spec.monitor_every steps and at both ends. progress: called with each journal line.
-    Raises RunError when the loss or a gradient stops being finite; the last good state is then in `out`.
+    Raises OptionError for monitor_every without a monitor, RunError when the loss or a gradient stops being finite; the
+    last good state is then in `out`.
     """
+    if spec.monitor_every and monitor is None:
+        raise OptionError(
+            f"monitor_every={spec.monitor_every} needs a monitor: pass monitor=eval.knn_monitor(train, val), or use 0"
+        )
     source = source or open_source(spec, train_split(open_manifest(spec)))
     device = choose_device(spec.device)
     spec = spec.model_copy(update={"device": str(device), "precision": choose_precision(spec.precision, device)})

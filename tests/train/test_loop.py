@@ -104,7 +104,7 @@ def test_the_monitor_is_asked_at_both_ends_and_between_and_cannot_change_trainin
     spec = SPEC.model_copy(update={"monitor_every": 4})
     watched = mvkit.fit(spec, source, monitor=monitor)
     assert watched.journal.column("monitor/score") == ([0, 4, 6], [0.5, 0.5, 0.5])
-    assert losses(watched) == losses(mvkit.fit(spec, source))
+    assert losses(watched) == losses(mvkit.fit(SPEC, source))
 
 
 def test_replaced_files_are_in_the_journal():
@@ -136,3 +136,9 @@ def test_a_device_this_machine_lacks_is_refused():
         with pytest.raises(OptionError, match="no CUDA device"):
             choose_device("cuda")
     assert choose_precision("fp32", torch.device("cpu")) == "fp32"
+
+
+def test_watching_without_a_monitor_is_refused_before_anything_starts(tmp_path):
+    with pytest.raises(OptionError, match="monitor_every=2 needs a monitor"):
+        mvkit.fit(SPEC.model_copy(update={"monitor_every": 2}), source, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
