@@ -13,9 +13,10 @@ from mvkit.data.probe import probe
 from mvkit.errors import DataError
 
 
-def _cut(source: Path, target: Path, share: float = 0.6) -> Path:
+def _cut(source: Path, target: Path, at: int | None = None) -> Path:
+    """The file up to byte `at`, or six tenths of it."""
     data = source.read_bytes()
-    target.write_bytes(data[: int(len(data) * share)])
+    target.write_bytes(data[: int(len(data) * 0.6) if at is None else at])
     return target
 
 
@@ -56,9 +57,13 @@ def _made(folder: Path, clip_file) -> dict[str, tuple[Path, str]]:
         "cut, index lost": (_cut(closed, folder / "end.mp4"), "not a readable video"),
         "cut, index kept": (_cut(front, folder / "start.mp4"), r"holds \d+ of the 40 frames"),
     }
-    for name in ("h264 mkv", "vp9 webm", "mpeg4 avi", "h264 flv", "h264 fragments"):
+    for name in ("h264 mkv", "vp9 webm", "mpeg4 avi", "h264 flv"):
         path = clip_file(name)
         made[f"cut {name}"] = (_cut(path, folder / f"cut {name}{path.suffix}"), "cut short, it holds")
+    # Well before the head of the last fragment: a cut right through a head may leave a file that FFmpeg cannot open.
+    fragments = clip_file("h264 fragments")
+    head = fragments.read_bytes().rindex(b"moof")
+    made["cut in a fragment"] = (_cut(fragments, folder / "frag.mp4", at=head - 2000), "cut short, it holds")
     return made
 
 
