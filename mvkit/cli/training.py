@@ -17,6 +17,7 @@ def train(
     from mvkit.eval import knn_monitor
     from mvkit.runs.progress import Progress
     from mvkit.train import RunSpec, clips_and_labels, fit, open_manifest, open_source, train_split
+    from mvkit.train.state import found
 
     wanted = RunSpec.read(spec)
     manifest = open_manifest(wanted)
@@ -25,6 +26,8 @@ def train(
         # Reads both splits into memory, so it is for small sets; a set without a val split is refused by name.
         known, unseen = (clips_and_labels(wanted, manifest.split(name)) for name in ("train", "val"))
         monitor = knn_monitor(known, unseen)
+    if saved := found(out / "checkpoint"):
+        typer.echo(f"going on from {saved[-1].name}", err=True)
     line = Progress(out.name)
 
     def show(record: dict[str, Any]) -> None:

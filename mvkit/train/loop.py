@@ -17,6 +17,7 @@ from mvkit.data.dataset import Batch
 from mvkit.errors import OptionError, RunError
 from mvkit.methods.base import Method
 from mvkit.train import state
+from mvkit.train.interrupt import Interrupt
 from mvkit.train.journal import Journal
 from mvkit.train.optim import adamw, parameter_groups, set_rate
 from mvkit.train.precision import autocast, choose_device, choose_precision
@@ -37,6 +38,9 @@ class Run:
     journal: Journal
     folder: Path | None
 
+    def __repr__(self) -> str:
+        return f"<Run of {self.spec.method}: {self.spec.steps} steps, in {self.folder or 'memory only'}>"
+
 
 def fit(
     spec: RunSpec,
@@ -52,6 +56,7 @@ def fit(
     split of spec.card.
     out: folder for spec.json, metrics.jsonl and checkpoint/. monitor: method -> named scores, every
     spec.monitor_every steps and at both ends. progress: called with each journal line.
+    Ctrl-C finishes the step in hand, saves it if there is a folder, and raises KeyboardInterrupt; a second one at once.
     Raises OptionError for monitor_every without a monitor, RunError when the loss or a gradient stops being finite; the
     last good state is then in `out`.
     """
@@ -72,7 +77,9 @@ def fit(
         _claim(folder, spec)
         first = state.restore(folder / "checkpoint", method, optimiser)
         journal.rewind(first + 1 if first else 0)
-    _train(spec, method, optimiser, source, first, folder, _Reporter(journal, method, monitor, progress))
+    with Interrupt() as interrupt:
+        reporter = _Reporter(journal, method, monitor, progress)
+        _train(spec, method, optimiser, source, first, folder, reporter, interrupt)
     return Run(spec, method.eval(), journal, folder)
 
 
@@ -104,6 +111,7 @@ def _train(
     first: int,
     folder: Path | None,
     report: _Reporter,
+    interrupt: Interrupt,
 ) -> None:
     device = torch.device(spec.device)
     if first == 0:
@@ -140,8 +148,11 @@ def _train(
             started, counted = time.perf_counter(), 0
         if spec.monitor_every and step % spec.monitor_every == 0 and step != spec.steps:
             report.observe(step)
-        if folder and spec.checkpoint_every and step % spec.checkpoint_every == 0 and step != spec.steps:
+        due = spec.checkpoint_every and step % spec.checkpoint_every == 0
+        if folder and step != spec.steps and (due or interrupt.asked):
             state.save(folder / "checkpoint", step, method, optimiser, spec)
+        if interrupt.asked and step != spec.steps:
+            raise KeyboardInterrupt(f"stopped after step {step}")
     if first < spec.steps:
         report.observe(spec.steps)
         if folder:

@@ -1,6 +1,8 @@
 """Training: exact resume, nothing lost, nothing learned from NaN."""
 
+import os
 import shutil
+import signal
 from types import SimpleNamespace
 
 import pytest
@@ -51,6 +53,22 @@ def test_a_run_stopped_anywhere_and_called_again_ends_with_the_same_bits(tmp_pat
         assert losses(again) == losses(whole)
         for (name, a), b in zip(whole.method.state_dict().items(), again.method.state_dict().values(), strict=True):
             assert torch.equal(a, b), name
+
+
+def test_ctrl_c_saves_the_step_in_hand_and_the_run_goes_on_from_there_with_the_same_bits(tmp_path):
+    spec = SPEC.model_copy(update={"checkpoint_every": 0})
+    whole = mvkit.fit(spec, source, out=tmp_path / "whole")
+
+    def press(line):
+        if line["step"] == 3 and "loss" in line:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt, match="stopped after step 3"):
+        mvkit.fit(spec, source, out=tmp_path / "cut", progress=press)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert [path.name for path in (tmp_path / "cut" / "checkpoint").iterdir()] == ["step_000003"]
+    assert losses(mvkit.fit(spec, source, out=tmp_path / "cut")) == losses(whole)
 
 
 def test_a_finished_run_is_handed_back_without_training(tmp_path):
