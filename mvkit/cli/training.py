@@ -36,6 +36,11 @@ def train(
 
     try:
         fit(wanted, source, out=out, monitor=monitor, progress=show)
+    except KeyboardInterrupt as stop:
+        # Said here: typer turns the interrupt into an exit code and drops what it says.
+        line.end()
+        typer.echo(f"mvkit: {stop or 'interrupted'}; the same command goes on from what is saved", err=True)
+        raise typer.Exit(130) from None
     finally:
         line.end()
     for path, reason in source.dataset.broken.items():

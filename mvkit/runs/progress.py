@@ -33,6 +33,7 @@ class Progress:
         """Leave the live line so that what follows starts on its own."""
         if self.live and self._width:
             self._write("\n")
+            self._width = 0
 
     def _write(self, text: str) -> None:
         if self._gone:
