@@ -6,7 +6,7 @@ from mvkit.errors import OptionError, unknown
 from mvkit.train.spec import RunSpec
 
 # Raw-pixel targets and a separable position table: at these budgets the papers' normalised targets and flat table had
-# not yet left the trivial loss (reports/LOG.md). Both stay the defaults of the method itself.
+# hardly left the trivial loss (reports/LOG.md). Both stay the defaults of the method itself.
 _TINY = {
     "size": "tiny",
     "patch": 8,
