@@ -15,9 +15,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from mvkit import methods
 from mvkit.errors import CheckpointError
-from mvkit.methods.base import Method
+from mvkit.models.vit import VideoViT
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 @dataclass(frozen=True)
@@ -58,35 +59,65 @@ def load_state(module: nn.Module, state: Mapping[str, Tensor], *, strict: bool =
     return report
 
 
-def save(folder: Path | str, method: Method, *, name: str, options: Mapping[str, Any]) -> Path:
-    """Write a method so that `load` builds it again from nothing but the folder. Returns the folder.
+@dataclass(frozen=True)
+class Saved:
+    """A saved method: its name, the options `methods.create` was called with, its encoder's config, and its weights."""
 
-    name, options: what `methods.create` was called with.
+    method: str
+    options: Mapping[str, Any]
+    encoder: Mapping[str, Any]
+    state: Mapping[str, Tensor]
+
+
+def save(folder: Path | str, method: nn.Module, *, name: str, options: Mapping[str, Any]) -> Path:
+    """Write a method so that `methods.load` builds it again, and `load_encoder` its encoder. Returns the folder.
+
+    method: with an `encoder`. name, options: what `methods.create` was called with.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.detach().cpu().contiguous() for key, value in method.state_dict().items()}
-    weights, config = folder / "model.safetensors", folder / "config.json"
+    encoder: Any = method.encoder
+    config = {"method": name, "options": dict(options), "encoder": encoder.config}
     save_file(state, folder / ".model.part")
-    (folder / ".model.part").replace(weights)
-    (folder / ".config.part").write_text(json.dumps({"method": name, "options": dict(options)}, indent=2) + "\n")
-    (folder / ".config.part").replace(config)
+    (folder / ".model.part").replace(folder / WEIGHTS)
+    (folder / ".config.part").write_text(json.dumps(config, indent=2) + "\n")
+    (folder / ".config.part").replace(folder / CONFIG)
     return folder
 
 
-def load(folder: Path | str) -> tuple[Method, Report]:
-    """The method saved in a folder, and what matched. Raises CheckpointError if the folder is not a whole one."""
-    folder = Path(folder)
-    config, weights = folder / "config.json", folder / "model.safetensors"
-    for path in (config, weights):
-        if not path.is_file():
-            raise CheckpointError(f"{folder} is not a saved method: {path.name} is missing")
+def read(folder: Path | str) -> Saved:
+    """What is saved in a folder: a saved method, or a run, whose newest checkpoint is read.
+
+    Raises CheckpointError if the folder is not a whole one.
+    """
+    folder = newest(folder)
     try:
-        said = json.loads(config.read_text())
-        state = load_file(weights)
-    except (json.JSONDecodeError, SafetensorError) as err:
+        said = json.loads((folder / CONFIG).read_text())
+        return Saved(said["method"], said["options"], said["encoder"], load_file(folder / WEIGHTS))
+    except (json.JSONDecodeError, SafetensorError, KeyError) as err:
         raise CheckpointError(
             f"{folder} cannot be read: {err}; the file is damaged, use an earlier checkpoint"
         ) from None
-    method = methods.create(said["method"], **said["options"])
-    return method, load_state(method, state)
+
+
+def newest(folder: Path | str) -> Path:
+    """The folder itself if a method is saved in it, else the newest checkpoint of the run that it holds."""
+    folder = Path(folder)
+    steps = sorted(folder.glob("checkpoint/step_*")) + sorted(folder.glob("step_*"))
+    for path in (folder, *reversed(steps)):
+        if (path / CONFIG).is_file() and (path / WEIGHTS).is_file():
+            return path
+    missing = next((name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()), CONFIG)
+    raise CheckpointError(f"{folder} is not a saved method: {missing} is missing, and there is no checkpoint/ below it")
+
+
+def load_encoder(folder: Path | str, **changes: Any) -> tuple[VideoViT, Report]:
+    """The encoder saved in a folder or run, in eval mode; nothing else of its method is built.
+
+    changes: fields of the encoder's config that differ, such as drop_path. Raises CheckpointError.
+    """
+    saved = read(folder)
+    encoder = VideoViT.from_config(saved.encoder, **changes)
+    state = {n.removeprefix("encoder."): value for n, value in saved.state.items() if n.startswith("encoder.")}
+    return encoder.eval(), load_state(encoder, state)

@@ -1,6 +1,6 @@
 """Where a token looks, and what is looked at, laid out on the grid of the clip.
 
-Weights come from the encoder (`encoder(clips, mask, attention=(6,)).attention[6]`): (B, heads, V, V), softmax rows over
+Weights come from the encoder (`encoder(clips, mask, heads=(6,)).attention(6)`): (B, heads, V, V), softmax rows over
 the V visible tokens. Hidden tokens took no part; they are NaN here, never 0, because 0 would say "seen and ignored".
 The VideoMAE family has no class token, and none is made up: `received` is the picture without a query.
 """

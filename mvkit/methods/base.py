@@ -6,7 +6,7 @@ The loop knows nothing of masks, teachers or decoders. A method owns them, and h
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -14,13 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from mvkit.maskers.base import TokenMask
+from mvkit.models.teachers import Teacher
 from mvkit.models.vit import VideoViT
+
+Targets = Mapping[str, Tensor]
 
 
 @dataclass
 class StepOutput:
-    """loss: () to minimise. parts: its named terms, (). masks: role -> TokenMask. artifacts: on request, what was
-    predicted and what was wanted, for pictures and tests."""
+    """loss: () to minimise. parts: its named terms, (), before their weights. masks: role -> TokenMask. artifacts: on
+    request, what was predicted and what was wanted, for pictures and tests."""
 
     loss: Tensor
     parts: Mapping[str, Tensor]
@@ -31,13 +34,32 @@ class StepOutput:
 class Method(nn.Module, ABC):
     """A pre-training method. `encoder` is what is kept of it afterwards.
 
-    title, paper: for tables and captions. teachers: frozen networks, in eval mode whatever the method's mode is.
+    title, paper: for tables and captions; taught_by, hides, loss: cells of the method table, in a few words each.
+    couples_clips: does a clip's loss depend on the others of its batch? Then splitting a batch changes the loss.
+    one_step: does it work on single images, T = tubelet? needs: what of a batch it reads besides clips: "captions".
+    teachers: role -> frozen network. They follow the method to its device, and are in no state dict or optimiser.
     """
 
     title: ClassVar[str] = ""
     paper: ClassVar[str] = ""
+    taught_by: ClassVar[str] = "none"
+    hides: ClassVar[str] = ""
+    loss: ClassVar[str] = ""
+    couples_clips: ClassVar[bool] = False
+    one_step: ClassVar[bool] = True
+    needs: ClassVar[frozenset[str]] = frozenset()
 
     encoder: VideoViT
+
+    def __init__(self) -> None:
+        super().__init__()
+        # A plain dict on purpose: nn.Module registers none of it, so students never save or train their teachers.
+        self.teachers: dict[str, Teacher] = {}
+
+    def _apply(self, fn: Callable, recurse: bool = True) -> Method:
+        for teacher in self.teachers.values():
+            teacher._apply(fn)
+        return super()._apply(fn, recurse)
 
     @classmethod
     @abstractmethod
@@ -45,5 +67,18 @@ class Method(nn.Module, ABC):
         """The method from plain options: size, frames, image, patch and what else it takes."""
 
     @abstractmethod
-    def forward(self, clips: Tensor, *, generator: torch.Generator, artifacts: bool = False) -> StepOutput:
-        """clips: (B, 3, T, H, W) float in [0, 1]; masks are drawn from `generator`."""
+    def forward(
+        self, clips: Tensor, *, generator: torch.Generator, targets: Targets | None = None, artifacts: bool = False
+    ) -> StepOutput:
+        """clips: (B, 3, T, H, W) float in [0, 1]; masks are drawn from `generator`.
+
+        A method that needs captions takes `captions`, one string a clip, as well.
+        targets: what `targets(clips)` gave for these clips, at this step or an earlier one; None asks the teachers.
+        """
+
+    def targets(self, clips: Tensor) -> Targets:
+        """What the teachers say of whole clips, (B, ...) each, whatever will be hidden: it can be kept for a fixed set.
+
+        Empty where a method has no teacher, or one that sees only part of a clip.
+        """
+        return {}

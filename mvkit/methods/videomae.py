@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from mvkit import maskers
 from mvkit.losses.pixels import normalise_pixels, pixel_loss
 from mvkit.maskers.base import MaskContext, Masker
-from mvkit.methods.base import Method, StepOutput
+from mvkit.methods.base import Method, StepOutput, Targets
 from mvkit.models.decoder import TokenDecoder
 from mvkit.models.sizes import size as named_size
 from mvkit.models.vit import VideoViT
@@ -33,6 +33,8 @@ class VideoMAE(Method):
 
     title = "VideoMAE"
     paper = "VideoMAE, arXiv:2203.12602"
+    hides = "tube, 90 %"
+    loss = "squared error of the pixels of hidden tokens"
 
     def __init__(
         self, *, encoder: VideoViT, decoder: TokenDecoder, masker: Masker, normalise_targets: bool = True
@@ -86,15 +88,17 @@ class VideoMAE(Method):
         chosen = maskers.create(masker, ratio=ratio)
         return cls(encoder=encoder, decoder=decoder, masker=chosen, normalise_targets=normalise_targets)
 
-    def forward(self, clips: Tensor, *, generator: torch.Generator, artifacts: bool = False) -> StepOutput:
+    def forward(
+        self, clips: Tensor, *, generator: torch.Generator, targets: Targets | None = None, artifacts: bool = False
+    ) -> StepOutput:
         masks = self.masker(self.encoder.grid, len(clips), generator=generator, context=MaskContext(video=clips))
         masks = masks.to(clips.device)
         mask = masks.primary
         with torch.no_grad(), torch.autocast(clips.device.type, enabled=False):
-            targets = mask.hidden_part(patchify(clips.float(), tubelet=self.encoder.tubelet, patch=self.encoder.patch))
+            wanted = mask.hidden_part(patchify(clips.float(), tubelet=self.encoder.tubelet, patch=self.encoder.patch))
             if self.normalise_targets:
-                targets = normalise_pixels(targets)
+                wanted = normalise_pixels(wanted)
         predictions = self.head(self.decoder(self.encoder(clips, mask).tokens, mask))
-        loss = pixel_loss(predictions, targets)
-        found = {"predictions": predictions.detach().float(), "targets": targets} if artifacts else {}
+        loss = pixel_loss(predictions, wanted)
+        found = {"predictions": predictions.detach().float(), "targets": wanted} if artifacts else {}
         return StepOutput(loss=loss, parts={"pixels": loss}, masks=masks.roles, artifacts=found)

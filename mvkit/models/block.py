@@ -1,32 +1,52 @@
 """The transformer block of the VideoMAE family, and its attention.
 
-Two things differ from timm's block, and are why it is written here: the key has no bias (a key bias shifts every logit
-of a query alike, softmax cancels it, and AdamW would still push it around), and a block can compute only its last
-tokens, which is all a decoder's last block needs. Mlp, LayerScale and DropPath are timm's.
+Three things differ from timm's block, and are why it is written here: the key has no bias (a key bias shifts every
+logit of a query alike, softmax cancels it, and AdamW would still push it around; `key_bias` is for weights of MAE and
+CLIP, which have one), a block hands back logits and values where a loss is made of them, and it can compute only its
+last tokens, which is all a decoder's last block needs. Mlp, LayerScale and DropPath are timm's.
 """
+
+from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from timm.layers import DropPath, LayerScale, Mlp
+from timm.layers.activations import QuickGELU
 from torch import Tensor, nn
 
-from mvkit.errors import ShapeError
+from mvkit.errors import OptionError, ShapeError, unknown
 
 NORM_EPS = 1e-6
 PLAIN_TOKENS = 512
+ACTIVATIONS = {"gelu": nn.GELU, "quick_gelu": QuickGELU}
+
+
+class AttentionHeads(NamedTuple):
+    """What one attention computed. logits: (B, heads, V, V) float32, scaled by d^-0.5, before the softmax; values:
+    (B, heads, V, d), their bias included. Gradients flow through both."""
+
+    logits: Tensor
+    values: Tensor
+
+    @property
+    def weights(self) -> Tensor:
+        """(B, heads, V, V) float32, rows sum to 1."""
+        return self.logits.softmax(-1)
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention, SDPA inside; a plain exact softmax where the map itself is asked for."""
+    """Multi-head self-attention, SDPA inside; a plain exact softmax where logits and values are asked for."""
 
-    def __init__(self, width: int, heads: int, *, qkv_bias: bool = True) -> None:
+    def __init__(self, width: int, heads: int, *, qkv_bias: bool = True, key_bias: bool = False) -> None:
         super().__init__()
         if width % heads:
             raise ShapeError(f"width {width} does not divide into {heads} heads")
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.q_bias = nn.Parameter(torch.zeros(width)) if qkv_bias else None
+        self.k_bias = nn.Parameter(torch.zeros(width)) if qkv_bias and key_bias else None
         self.v_bias = nn.Parameter(torch.zeros(width)) if qkv_bias else None
         self.proj = nn.Linear(width, width)
 
@@ -45,20 +65,24 @@ class Attention(nn.Module):
     def _bias(self) -> Tensor | None:
         if self.q_bias is None or self.v_bias is None:
             return None
-        return torch.cat([self.q_bias, torch.zeros_like(self.q_bias), self.v_bias])
+        return torch.cat(
+            [self.q_bias, torch.zeros_like(self.q_bias) if self.k_bias is None else self.k_bias, self.v_bias]
+        )
 
-    def forward(self, x: Tensor, *, last: int | None = None, want_map: bool = False) -> tuple[Tensor, Tensor | None]:
-        """x: (B, N, D) -> ((B, last or N, D), map). map: (B, heads, last or N, N) float32, rows sum to 1, or None."""
+    def forward(
+        self, x: Tensor, *, last: int | None = None, want_heads: bool = False
+    ) -> tuple[Tensor, AttentionHeads | None]:
+        """x: (B, N, D) -> ((B, last or N, D), heads or None)."""
         q, k, v = self.project(x, last)
-        weights = None
-        if want_map:
-            weights = ((q.float() * q.shape[-1] ** -0.5) @ k.float().transpose(-2, -1)).softmax(-1)
-            out = weights.to(v.dtype) @ v
+        heads = None
+        if want_heads:
+            heads = AttentionHeads(((q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)).float(), v)
+            out = heads.weights.to(v.dtype) @ v
         elif _plain_is_faster(q, k):
             out = ((q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)).softmax(-1).to(v.dtype) @ v
         else:
             out = F.scaled_dot_product_attention(q, k, v)
-        return self.proj(rearrange(out, "b h n d -> b n (h d)")), weights
+        return self.proj(rearrange(out, "b h n d -> b n (h d)")), heads
 
 
 def _plain_is_faster(q: Tensor, k: Tensor) -> bool:
@@ -67,10 +91,10 @@ def _plain_is_faster(q: Tensor, k: Tensor) -> bool:
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x)); exact GELU, LayerNorm eps 1e-6.
+    """x + attention(norm(x)), then x + mlp(norm(x)).
 
     drop_path: chance to drop a branch of a sample, in training. layer_scale: first value of a learned factor on each
-    branch; 0 leaves the factor out.
+    branch; 0 leaves the factor out. activation: of `ACTIVATIONS`; "gelu" is the exact one.
     """
 
     def __init__(
@@ -80,25 +104,38 @@ class Block(nn.Module):
         *,
         mlp_ratio: float = 4.0,
         qkv_bias: bool = True,
+        key_bias: bool = False,
         drop_path: float = 0.0,
         layer_scale: float = 0.0,
+        activation: str = "gelu",
+        norm_eps: float = NORM_EPS,
     ) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=NORM_EPS)
-        self.attn = Attention(width, heads, qkv_bias=qkv_bias)
-        self.ls1 = LayerScale(width, layer_scale) if layer_scale else nn.Identity()
-        self.norm2 = nn.LayerNorm(width, eps=NORM_EPS)
-        self.mlp = Mlp(width, int(width * mlp_ratio))
-        self.ls2 = LayerScale(width, layer_scale) if layer_scale else nn.Identity()
+        if activation not in ACTIVATIONS:
+            raise OptionError(unknown("activation", activation, ACTIVATIONS))
+        norm = partial(nn.LayerNorm, width, eps=norm_eps)
+        scale = partial(LayerScale, width, layer_scale) if layer_scale else nn.Identity
+        self.norm1, self.ls1 = norm(), scale()
+        self.attn = Attention(width, heads, qkv_bias=qkv_bias, key_bias=key_bias)
+        self.norm2, self.ls2 = norm(), scale()
+        self.mlp = Mlp(width, int(width * mlp_ratio), act_layer=ACTIVATIONS[activation])
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
-    def forward(self, x: Tensor, *, last: int | None = None, want_map: bool = False) -> tuple[Tensor, Tensor | None]:
-        """x: (B, N, D) -> ((B, last or N, D), attention map or None). last: compute only that many last tokens."""
-        seen, weights = self.attn(self.norm1(x), last=last, want_map=want_map)
+    def forward(
+        self, x: Tensor, *, last: int | None = None, want_heads: bool = False
+    ) -> tuple[Tensor, AttentionHeads | None]:
+        """x: (B, N, D) -> ((B, last or N, D), heads or None). last: compute only that many last tokens."""
+        seen, heads = self.attn(self.norm1(x), last=last, want_heads=want_heads)
         if last is not None:
             x = x.narrow(1, x.shape[1] - last, last)
         x = x + self.drop_path(self.ls1(seen))
-        return x + self.drop_path(self.ls2(self.mlp(self.norm2(x)))), weights
+        return x + self.drop_path(self.ls2(self.mlp(self.norm2(x)))), heads
+
+
+def blocks(depth: int, width: int, heads: int, *, drop_path: float = 0.0, **options) -> nn.ModuleList:
+    """A stack of `Block`s whose drop path grows linearly from 0 at the first to `drop_path` at the last."""
+    rates = [drop_path * i / max(depth - 1, 1) for i in range(depth)]
+    return nn.ModuleList(Block(width, heads, drop_path=rate, **options) for rate in rates)
 
 
 def init_linear(module: nn.Module) -> None:

@@ -7,7 +7,7 @@ and w. Evaluated in float64, because the index goes up to 1567 and float32 angle
 import torch
 from torch import Tensor
 
-from mvkit.errors import OptionError, unknown
+from mvkit.errors import OptionError, ShapeError, unknown
 from mvkit.tokens import TokenGrid
 
 
@@ -28,9 +28,44 @@ def sincos_3d(grid: TokenGrid, width: int) -> Tensor:
     """
     third = 2 * (width // 6)
     columns = (width - 2 * third, third, third)
-    axes = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in grid.shape), indexing="ij")
-    parts = [_sincos(axis.flatten(), part, base=100) for axis, part in zip(axes, columns, strict=True)]
+    parts = [_sincos(axis, part, base=100) for axis, part in zip(_axes(grid), columns, strict=True)]
     return torch.cat(parts, dim=1).float()
+
+
+def blocked_3d(grid: TokenGrid, width: int) -> Tensor:
+    """(N, width) float32: a quarter of the columns for the step, then three eighths each for *column* and row.
+
+    Each part holds all its sines, then all its cosines. The table of MVD's students (arXiv:2212.04500).
+    Raises ShapeError unless the width divides by 16.
+    """
+    if width % 16:
+        raise ShapeError(f"position table 'blocked_3d' needs a width that divides by 16, got {width}")
+    t, y, x = _axes(grid)
+    return torch.cat([_blocked(t, width // 4), _blocked(x, 3 * width // 8), _blocked(y, 3 * width // 8)], dim=1).float()
+
+
+def blocked_2d(grid: TokenGrid, width: int) -> Tensor:
+    """(N, width) float32: half of the columns for the *column*, half for the row, the same in every step.
+
+    Each half holds all its sines, then all its cosines. The table of image MAE (arXiv:2111.06377).
+    Raises ShapeError unless the width divides by 4.
+    """
+    if width % 4:
+        raise ShapeError(f"position table 'blocked_2d' needs a width that divides by 4, got {width}")
+    _, y, x = _axes(grid)
+    return torch.cat([_blocked(x, width // 2), _blocked(y, width // 2)], dim=1).float()
+
+
+def _axes(grid: TokenGrid) -> tuple[Tensor, ...]:
+    """Step, row and column of every token, each (N,) float64."""
+    axes = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in grid.shape), indexing="ij")
+    return tuple(axis.flatten() for axis in axes)
+
+
+def _blocked(places: Tensor, width: int) -> Tensor:
+    """places: (N,) float64 -> (N, width) float64, sines in the first half of the columns, cosines in the second."""
+    angle = places[:, None] * 10000.0 ** (-torch.arange(width // 2, dtype=torch.float64) / (width / 2))
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
 def _sincos(places: Tensor, width: int, *, base: float) -> Tensor:
@@ -40,7 +75,7 @@ def _sincos(places: Tensor, width: int, *, base: float) -> Tensor:
     return torch.where(column % 2 == 0, angle.sin(), angle.cos())
 
 
-TABLES = {"sincos_1d": sincos_1d, "sincos_3d": sincos_3d}
+TABLES = {"sincos_1d": sincos_1d, "sincos_3d": sincos_3d, "blocked_3d": blocked_3d, "blocked_2d": blocked_2d}
 
 
 def table(name: str, grid: TokenGrid, width: int) -> Tensor:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from mvkit import methods
 from mvkit.data.dataset import Batch
@@ -25,6 +24,7 @@ from mvkit.train.schedule import warmup_cosine
 from mvkit.train.seed import derive, generator
 from mvkit.train.source import open_manifest, open_source, train_split
 from mvkit.train.spec import RunSpec
+from mvkit.train.targets import TargetCache
 
 Monitor = Callable[[Method], Mapping[str, float]]
 
@@ -113,19 +113,18 @@ def _train(
     report: _Reporter,
     interrupt: Interrupt,
 ) -> None:
-    device = torch.device(spec.device)
+    kept = TargetCache(method, spec.teacher_cache) if spec.teacher_cache else None
     if first == 0:
         report.observe(0)
     batches = source(first)
     started, counted = time.perf_counter(), 0
     for step in range(first + 1, spec.steps + 1):
         batch = next(batches)
-        clips = batch.clips.to(device, non_blocking=True)
         rate = warmup_cosine(
             step - 1, steps=spec.steps, base=spec.effective_lr, low=spec.effective_min_lr, warmup=spec.warmup
         )
         set_rate(optimiser, rate)
-        parts, norm = _step(spec, method, optimiser, clips, step)
+        parts, norm = _step(spec, method, optimiser, batch, kept, step)
         if norm is None:
             if folder:
                 state.save(folder / "checkpoint", step - 1, method, optimiser, spec)
@@ -141,7 +140,7 @@ def _train(
             )
         for item in batch.replaced:
             report.write(step, replaced=str(item.path), reason=item.reason)
-        counted += len(clips)
+        counted += len(batch.clips)
         if step % spec.log_every == 0 or step == spec.steps:
             speed = counted / max(time.perf_counter() - started, 1e-9)
             report.write(step, **parts, lr=rate, grad_norm=norm, clips_per_s=round(speed, 1))
@@ -160,20 +159,37 @@ def _train(
 
 
 def _step(
-    spec: RunSpec, method: Method, optimiser: torch.optim.Optimizer, clips: Tensor, step: int
+    spec: RunSpec,
+    method: Method,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    kept: TargetCache | None,
+    step: int,
 ) -> tuple[dict[str, float], float | None]:
     """One optimiser step -> loss and its parts, gradient norm; None for the norm, and no step, if not finite."""
     method.train()
-    device = clips.device
-    with autocast(spec.precision, device):
-        out = method(clips.float() / 255, generator=generator(spec.seed, "mask", step, device=device))
     optimiser.zero_grad(set_to_none=True)
-    out.loss.backward()
+    device = torch.device(spec.device)
+    # One generator for the step, drawn from part after part: the masks of a batch do not depend on how it is split.
+    draws = generator(spec.seed, "mask", step, device=device)
+    parts: dict[str, float] = {}
+    for rows in torch.arange(len(batch.clips)).chunk(spec.accumulate):
+        clips = batch.clips[rows[0] : rows[-1] + 1].to(device, non_blocking=True)
+        share = len(rows) / len(batch.clips)
+        given: dict[str, Any] = {}
+        if "captions" in method.needs:
+            given["captions"] = [batch.captions[row] for row in rows.tolist()]
+        with autocast(spec.precision, device):
+            if kept is not None:
+                given["targets"] = kept(clips)
+            out = method(clips.float() / 255, generator=draws, **given)
+        (out.loss * share).backward()
+        for name, value in {"loss": out.loss, **{f"part/{k}": v for k, v in out.parts.items()}}.items():
+            parts[name] = parts.get(name, 0.0) + share * float(value.detach())
     if spec.clip_grad is None:
         norm = float(torch.nn.utils.get_total_norm([p.grad for p in method.parameters() if p.grad is not None]))
     else:
         norm = float(torch.nn.utils.clip_grad_norm_(method.parameters(), spec.clip_grad))
-    parts = {"loss": float(out.loss.detach()), **{f"part/{k}": float(v.detach()) for k, v in out.parts.items()}}
     if not (math.isfinite(norm) and math.isfinite(parts["loss"])):
         return parts, None
     optimiser.step()

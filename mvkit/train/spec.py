@@ -18,7 +18,8 @@ class RunSpec(BaseModel):
     `data.read_manifest`) for a real set, fields of `ShapesSpec` for moving_shapes. frames, stride: of a clip, in frames
     of the file; augment, sampling: names in `data.augment` and `data.sampling`; cache keeps decoded files in memory.
     lr is the *base* rate: the rate used is lr * batch / 256, min_lr scaled likewise, as in the papers; `effective_lr`
-    says it. beta2: AdamW's second beta. clip_grad: largest gradient norm.
+    says it. accumulate: parts that a batch is computed in, one after the other. teacher_cache: MiB of memory for what
+    teachers said of clips that come again unchanged. beta2: AdamW's second beta. clip_grad: largest gradient norm.
     Raises OptionError with one line for unknown names, wrong types and values out of range.
     """
 
@@ -36,6 +37,8 @@ class RunSpec(BaseModel):
     cache: bool = False
     steps: int = Field(400, ge=1)
     batch: int = Field(32, ge=1)
+    accumulate: int = Field(1, ge=1)
+    teacher_cache: int = Field(0, ge=0)
     lr: float = Field(1.5e-4, gt=0)
     min_lr: float = Field(0.0, ge=0)
     warmup: int = Field(0, ge=0)

@@ -45,12 +45,12 @@ def restore(folder: Path, method: Method, optimiser: torch.optim.Optimizer) -> i
     """Load the newest checkpoint that reads into method and optimiser; its step, or 0 if there is none."""
     for path in reversed(found(folder)):
         try:
-            saved, _ = checkpoints.load(path)
+            saved = checkpoints.read(path)
             training = torch.load(path / _TRAINING, weights_only=True, map_location="cpu")
         except (CheckpointError, OSError, RuntimeError, EOFError) as err:
             warnings.warn(f"checkpoint {path.name} cannot be read, trying the one before: {err}", stacklevel=2)
             continue
-        checkpoints.load_state(method, saved.state_dict())
+        checkpoints.load_state(method, saved.state)
         optimiser.load_state_dict(training["optimiser"])
         torch.set_rng_state(training["rng"])
         if training["cuda_rng"] and torch.cuda.is_available():

@@ -58,8 +58,8 @@ def test_maps_of_the_encoder_are_what_a_naive_softmax_gives():
     clips = torch.rand(2, 3, 2, 12, 20)
     with torch.no_grad():
         torch.nn.init.normal_(encoder.blocks[1].attn.q_bias)
-        encoded = encoder(clips, MASK, layers=(1,), attention=(2,))
-        got = attention.query_attention(encoded.attention[2], GRID, GRID.place(7), mask=MASK, heads=1).flatten(1)
+        encoded = encoder(clips, MASK, layers=(1,), heads=(2,))
+        got = attention.query_attention(encoded.attention(2), GRID, GRID.place(7), mask=MASK, heads=1).flatten(1)
         block = encoder.blocks[1]
         x = block.norm1(encoded.layers[1])[0]
         q_row, k_row = block.attn.qkv.weight[8:16], block.attn.qkv.weight[24 + 8 : 24 + 16]  # head 1 of 3, width 24

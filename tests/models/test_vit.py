@@ -60,10 +60,10 @@ def test_layers_are_the_residual_stream_and_the_last_one_is_normed_into_tokens()
 @pytest.mark.parametrize("seen", [None, mask()])
 def test_attention_maps_are_the_ones_that_were_used(seen):
     model, x = encoder(), clips()
-    out = model(x, seen, attention=(1, 2, 3))
+    out = model(x, seen, heads=(1, 2, 3))
     tokens = GRID.tokens if seen is None else 7
-    assert out.attention[2].shape == (2, 3, tokens, tokens)
-    assert torch.allclose(out.attention[2].sum(-1), torch.ones(2, 3, tokens))
+    assert out.attention(2).shape == (2, 3, tokens, tokens)
+    assert torch.allclose(out.attention(2).sum(-1), torch.ones(2, 3, tokens))
     # The exact path and SDPA are two computations of the same thing.
     assert torch.allclose(out.tokens, model(x, seen).tokens, atol=1e-5)
 

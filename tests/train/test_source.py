@@ -49,6 +49,6 @@ def test_labels_and_clips_come_in_the_same_order(manifest):
 def test_files_to_a_trained_encoder_in_three_lines(manifest, tmp_path):
     run = mvkit.fit(SPEC, train.open_source(SPEC, train.train_split(manifest)), out=tmp_path / "run")
     assert [line["step"] for line in run.journal.lines] == [1, 2, 3]
-    loaded, report = mvkit.checkpoints.load(tmp_path / "run" / "checkpoint" / "step_000003")
+    loaded, report = mvkit.methods.load(tmp_path / "run" / "checkpoint" / "step_000003")
     assert not report.missing
     assert torch.equal(loaded.encoder.norm.weight, run.method.encoder.norm.weight)

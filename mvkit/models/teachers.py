@@ -1,0 +1,138 @@
+"""Teachers: frozen encoders, asked once a step, never trained and never saved into a student."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor, nn
+
+from mvkit.errors import ShapeError
+from mvkit.maskers.base import TokenMask
+from mvkit.models.block import AttentionHeads
+from mvkit.models.vit import Encoded
+from mvkit.tokens import TokenGrid
+
+
+class Encoder(Protocol):
+    """What a teacher is made from: `VideoViT`, or another network that answers the same calls."""
+
+    grid: TokenGrid
+    patch: int
+    tubelet: int
+    width: int
+    depth: int
+
+    @property
+    def out_width(self) -> int: ...
+
+    def finish(self, layer: Tensor) -> Tensor: ...
+
+    def __call__(
+        self,
+        clips: Tensor,
+        mask: TokenMask | None = None,
+        *,
+        layers: Collection[int] = (),
+        heads: Collection[int] = (),
+    ) -> Encoded: ...
+
+
+class Teacher(nn.Module):
+    """A frozen encoder in eval mode, whatever the mode of what holds it; its answers carry no gradient.
+
+    encoder: with a grid of one step it is an image encoder, and sees one frame of each step of the student: the first
+    of each tubelet. source: where it came from, for messages and tables. Clips of another size than the encoder's are
+    resized (bicubic, no antialiasing, as UMT does; arXiv:2303.16058).
+    """
+
+    def __init__(self, encoder: nn.Module, *, source: str = "") -> None:
+        super().__init__()
+        self.encoder: Encoder = encoder.requires_grad_(False).eval()  # type: ignore[assignment]
+        self.source = source or type(encoder).__name__
+
+    @property
+    def per_frame(self) -> bool:
+        """Is it an image encoder?"""
+        return self.encoder.grid.t == 1 and self.encoder.tubelet == 1
+
+    def train(self, mode: bool = True) -> Teacher:
+        return super().train(False)
+
+    def check(self, grid: TokenGrid) -> None:
+        """Raises ShapeError unless this teacher's tokens fall on those of a student with this grid."""
+        own = self.encoder.grid
+        if (own.h, own.w) != (grid.h, grid.w) or (own.t != grid.t and not self.per_frame):
+            raise ShapeError(
+                f"teacher {self.source} has a {own}, the student a {grid}: their tokens must fall on the same places; "
+                f"choose image and patch so that both have {own.h}x{own.w} places"
+                + ("" if self.per_frame else f" and {own.t} steps")
+            )
+
+    def forward(
+        self,
+        clips: Tensor,
+        mask: TokenMask | None = None,
+        *,
+        steps: int | None = None,
+        layers: Collection[int] = (),
+        heads: Collection[int] = (),
+    ) -> Encoded:
+        """clips: (B, 3, T, H, W) in [0, 1] -> Encoded over N = t*h*w tokens, or the V visible ones of a mask.
+
+        steps: of the student's grid; an image teacher sees frames 0, T/steps, 2T/steps, ... A mask is for video
+        teachers. Attention of an image teacher is per frame: (B*steps, heads, ...).
+        """
+        with torch.inference_mode():
+            size = (self.encoder.grid.h * self.encoder.patch, self.encoder.grid.w * self.encoder.patch)
+            if clips.shape[-2:] != size:
+                clips = _resize(clips, size)
+            if not self.per_frame:
+                out = self.encoder(clips, mask, layers=layers, heads=heads)
+            elif mask is not None:
+                raise ShapeError(f"image teacher {self.source} takes no mask: it sees every place of its frames")
+            else:
+                frames = clips[:, :, :: clips.shape[2] // (steps or clips.shape[2])]
+                seen = self.encoder(rearrange(frames, "b c t h w -> (b t) c 1 h w"), layers=layers, heads=heads)
+                out = _per_clip(seen, len(clips))
+        # Clones made outside are ordinary tensors; a loss could not keep inference tensors for its backward pass.
+        return Encoded(
+            tokens=out.tokens.clone(),
+            layers={number: layer.clone() for number, layer in out.layers.items()},
+            class_token=None if out.class_token is None else out.class_token.clone(),
+            heads={n: AttentionHeads(h.logits.clone(), h.values.clone()) for n, h in out.heads.items()},
+        )
+
+    def finish(self, layer: Tensor) -> Tensor:
+        """layer: (..., D) residual stream -> (..., out_width): final norm and output map, if it has one."""
+        with torch.no_grad():
+            return self.encoder.finish(layer)
+
+    def class_attention(self, encoded: Encoded, number: int) -> Tensor:
+        """Attention of the class token of a block, mean over heads -> (B, t, h*w), not normalised again.
+
+        Raises ShapeError for an encoder without a class token.
+        """
+        if encoded.class_token is None:
+            raise ShapeError(f"teacher {self.source} has no class token, so there is no class attention to mask by")
+        found = encoded.attention(number)[:, :, 0, 1:].mean(1)
+        return found.view(-1, encoded.tokens.shape[1] // found.shape[1], found.shape[1])
+
+
+def _per_clip(seen: Encoded, batch: int) -> Encoded:
+    """Frames' tokens (B*t, n, D) -> clips' tokens (B, t*n, D); class tokens stay one a frame: (B, t, D)."""
+
+    def fold(x: Tensor) -> Tensor:
+        return rearrange(x, "(b t) n d -> b (t n) d", b=batch)
+
+    first = None if seen.class_token is None else seen.class_token.view(batch, -1, seen.class_token.shape[-1])
+    return Encoded(fold(seen.tokens), {n: fold(x) for n, x in seen.layers.items()}, first, seen.heads)
+
+
+def _resize(clips: Tensor, size: tuple[int, int]) -> Tensor:
+    flat = rearrange(clips, "b c t h w -> b (c t) h w")
+    flat = F.interpolate(flat, size=size, mode="bicubic", align_corners=False)
+    return rearrange(flat, "b (c t) h w -> b c t h w", t=clips.shape[2])
