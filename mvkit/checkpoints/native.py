@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +23,27 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 @dataclass(frozen=True)
 class Report:
-    """What happened to each name when weights were loaded."""
+    """What happened to each name when weights were loaded.
+
+    matched, missing (left as they were made), reshaped: names of ours. unexpected: names of the file that we do not
+    know; left_out: those we know and do not need, such as a decoder's. notes: what was decided on the way, in words.
+    """
 
     matched: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
-    reshaped: tuple[str, ...] = field(default=())
+    reshaped: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         parts = [f"{len(self.matched)} matched"]
-        for what in ("missing", "unexpected", "reshaped"):
+        for what in ("missing", "unexpected", "reshaped", "left_out"):
             names = getattr(self, what)
             if names:
-                parts.append(f"{len(names)} {what} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})")
-        return ", ".join(parts)
+                listed = f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+                parts.append(f"{len(names)} {what.replace('_', ' ')} ({listed})")
+        return "; ".join([", ".join(parts), *self.notes])
 
 
 def load_state(module: nn.Module, state: Mapping[str, Tensor], *, strict: bool = True) -> Report:

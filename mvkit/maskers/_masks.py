@@ -72,6 +72,12 @@ class TokenMask:
         """tokens: (B, N, ...) -> (B, M, ...), order kept."""
         return _take(tokens, self.hidden_ids, self.grid)
 
+    def within(self, seen: Tensor, outer: TokenMask) -> Tensor:
+        """seen: (B, V', ...), the visible tokens of a mask that shows at least what this one shows -> (B, V, ...)."""
+        place = (~outer.hidden).cumsum(1) - 1
+        ids = place.gather(1, self.visible_ids)
+        return seen.gather(1, _spread(ids, seen))
+
     def scatter(self, visible: Tensor, hidden: Tensor | float = 0.0) -> Tensor:
         """Put parts back: visible (B, V, D) and hidden (B, M, D), or one number for all hidden -> (B, N, D)."""
         if visible.shape[:2] != self.visible_ids.shape:

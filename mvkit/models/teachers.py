@@ -25,6 +25,7 @@ class Encoder(Protocol):
     tubelet: int
     width: int
     depth: int
+    heads: int
 
     @property
     def out_width(self) -> int: ...
@@ -53,6 +54,7 @@ class Teacher(nn.Module):
         super().__init__()
         self.encoder: Encoder = encoder.requires_grad_(False).eval()  # type: ignore[assignment]
         self.source = source or type(encoder).__name__
+        self.train(False)
 
     @property
     def per_frame(self) -> bool:
@@ -90,10 +92,10 @@ class Teacher(nn.Module):
             size = (self.encoder.grid.h * self.encoder.patch, self.encoder.grid.w * self.encoder.patch)
             if clips.shape[-2:] != size:
                 clips = _resize(clips, size)
-            if not self.per_frame:
+            if not self.per_frame or (mask is not None and clips.shape[2] == 1):
                 out = self.encoder(clips, mask, layers=layers, heads=heads)
             elif mask is not None:
-                raise ShapeError(f"image teacher {self.source} takes no mask: it sees every place of its frames")
+                raise ShapeError(f"image teacher {self.source} takes a mask with images only, not with clips of frames")
             else:
                 frames = clips[:, :, :: clips.shape[2] // (steps or clips.shape[2])]
                 seen = self.encoder(rearrange(frames, "b c t h w -> (b t) c 1 h w"), layers=layers, heads=heads)

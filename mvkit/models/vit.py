@@ -104,7 +104,7 @@ class VideoViT(nn.Module):
         super().__init__()
         self.config = {"grid": list(grid.shape), **given, "mean": list(mean), "std": list(std)}
         self.grid, self.tubelet, self.patch = grid, tubelet, patch
-        self.width, self.depth = width, depth
+        self.width, self.depth, self.heads = width, depth, heads
         self.patch_embed = PatchEmbed(width, tubelet=tubelet, patch=patch, channels=len(mean), bias=patch_bias)
         self.pre_norm = nn.LayerNorm(width, eps=norm_eps) if pre_norm else nn.Identity()
         self.blocks = blocks(

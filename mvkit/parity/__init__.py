@@ -1,7 +1,8 @@
 """Does mvkit compute what the authors' code computed? Recordings in, one line a group out.
 
 A module of this folder is a kind of recording; a file is checked by the module with the longest name that its own name
-starts with. A recording of a kind that no module covers fails, because it was asked for and not checked.
+starts with. A recording is tensors with a sidecar, or, for the kinds that end in `_aux`, numbers alone. One of a kind
+that no module covers fails, because it was asked for and not checked.
 """
 
 from collections.abc import Iterator
@@ -10,13 +11,16 @@ from pathlib import Path
 
 from mvkit import plugins
 from mvkit.errors import DataError
+from mvkit.parity.recording import DAMAGE, unchecked
 from mvkit.parity.recording import GroupResult as GroupResult
 from mvkit.parity.recording import Recording as Recording
+
+_SUPPORT = ("numpy_masks", "recording")
 
 
 def kinds() -> tuple[str, ...]:
     """Kinds of recordings that can be checked."""
-    return tuple(name for name in plugins.available(__name__) if name != "recording")
+    return tuple(name for name in plugins.available(__name__) if name not in _SUPPORT)
 
 
 def check(folder: Path | str, only: str | None = None) -> Iterator[GroupResult]:
@@ -25,29 +29,35 @@ def check(folder: Path | str, only: str | None = None) -> Iterator[GroupResult]:
     only: a prefix of the recordings' names, such as "videomae". Raises DataError if there is nothing to check.
     """
     folder = Path(folder)
-    files = [path for path in sorted(folder.glob("*.safetensors")) if path.stem.startswith(only or "")]
+    # Of a recording with both files the later one is kept, which is the tensors'.
+    found = [path for suffix in (".json", ".safetensors") for path in folder.glob(f"*{suffix}")]
+    files = {path.stem: path for path in found if path.stem.startswith(only or "")}
     if not files:
-        wanted = f"{only}*.safetensors" if only else "*.safetensors"
         raise DataError(
-            f"no recording {wanted} in {folder}: give a folder of <kind>[_name].safetensors with .json beside"
+            f"no recording {only or ''}* in {folder}: give a folder of <kind>[_name].safetensors with .json beside, "
+            f"or <kind>_aux[_name].json"
         )
-    for path in files:
-        yield from _check_file(path)
+    for name in sorted(files):
+        yield from _check_file(files[name])
 
 
 def _check_file(path: Path) -> Iterator[GroupResult]:
     known = [kind for kind in kinds() if path.stem == kind or path.stem.startswith(f"{kind}_")]
-    if not known:
+    kind = max(known, key=len, default="")
+    if not kind:
         yield _failure(path, f"no checker for this kind; known: {', '.join(kinds())}")
+        return
+    if path.suffix == ".json" and not kind.endswith("_aux"):
+        yield _failure(path, f"kind {kind} is checked on tensors: {path.stem}.safetensors is missing")
         return
     try:
         recording = Recording(path)
-        yield from import_module(f"{__name__}.{max(known, key=len)}").check(recording)
-    except (KeyError, OSError, ValueError, RuntimeError) as err:
-        yield _failure(path, f"cannot be checked: {type(err).__name__}: {err}".replace("\n", " "))
+        yield from import_module(f"{__name__}.{kind}").check(recording)
+    except DAMAGE as err:
+        yield unchecked(path.stem, "-", err)
         return
     for name in recording.unread():
-        yield _failure(path, f"nothing reads tensor {name}")
+        yield _failure(path, f"nothing reads {name}")
 
 
 def _failure(path: Path, note: str) -> GroupResult:

@@ -1,13 +1,14 @@
 """A recording of an official implementation: tensors, its sidecar, and who has read what.
 
-A recording is `<kind>[_anything].safetensors` with a `.json` of the same name. Every tensor read through a `Recording`
-is marked, so that one that no check reads can be named.
+A recording is `<kind>[_anything].safetensors` with a `.json` of the same name, or `<kind>_aux[_anything].json` alone.
+Every tensor read through a `Recording` is marked, and so is every entry where there are no tensors, so that one that no
+check reads can be named.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from mvkit.parity._entries import Entries, compare
+
 # Relative part of a tolerance. Recordings suggest 1e-4, which on values of ten would hide an error of 1e-3; float32
 # sums of these sizes agree to a few 1e-6.
 RELATIVE = 1e-5
+# What a damaged recording, or one of other parts than expected, makes a check raise: a failure of that recording.
+DAMAGE = (LookupError, AttributeError, TypeError, ValueError, ArithmeticError, OSError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -42,14 +47,22 @@ class GroupResult:
         return f"{line} {self.note}".rstrip()
 
 
+def unchecked(fixture: str, group: str, err: Exception) -> GroupResult:
+    """The failure that an error is, on one line."""
+    note = f"cannot be checked: {type(err).__name__}: {err}".replace("\n", " ")
+    return GroupResult(fixture, group, float("inf"), 0.0, note)
+
+
 class Recording:
-    """tensors: by name; config: the sidecar's; tolerances from the sidecar's suggestion."""
+    """tensors: by name; config: the sidecar's; tolerances from the sidecar's suggestion. entries: the sidecar as
+    numbers to check, for a recording without tensors."""
 
     def __init__(self, path: Path) -> None:
         self.name = path.stem
         self.sidecar: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
-        self.tensors = load_file(path)
-        self.config: dict[str, Any] = self.sidecar["config"]
+        self.tensors = load_file(path) if path.suffix == ".safetensors" else {}
+        self.config: dict[str, Any] = self.sidecar["config"] if self.tensors else {}
+        self.entries = Entries(self.sidecar)
         self.absolute = float(self.sidecar.get("suggested_atol", 2e-5))
         self.read: set[str] = set()
 
@@ -81,8 +94,36 @@ class Recording:
         if name in self:
             yield self.compare(name, got, self[name])
 
+    def same(self, group: str, got: Any, wanted: Any) -> GroupResult:
+        """One group of plain numbers, words and lists of them: whole numbers and words equal, others to 1e-9."""
+        difference, tolerance, place = compare(got, wanted)
+        return GroupResult(self.name, group, difference, tolerance, place if difference > tolerance else "")
+
+    def computed(
+        self, group: str, cases: Iterable[Entries], compute: Callable[[Entries], Mapping[str, Any]]
+    ) -> Iterator[GroupResult]:
+        """One group for everything that `compute` gives of a case and that was recorded there, over all cases."""
+        got: dict[str, list] = {}
+        wanted: dict[str, list] = {}
+        for case in cases:
+            for key, value in compute(case).items():
+                if key in case:
+                    got.setdefault(key, []).append(value)
+                    wanted.setdefault(key, []).append(case.plain(key))
+        for key in got:
+            yield self.same(f"{group}.{key}", got[key], wanted[key])
+
+    def guarded(self, group: str, results: Iterable[GroupResult]) -> Iterator[GroupResult]:
+        """The results, and a failure of the group in place of what a damaged entry raises; the others go on."""
+        try:
+            yield from results
+        except DAMAGE as err:
+            yield unchecked(self.name, group, err)
+
     def unread(self) -> list[str]:
-        return sorted(set(self.tensors) - self.read)
+        """What no check has read: tensors, and entries of a recording that is nothing but entries."""
+        tensors = [f"tensor {name}" for name in sorted(set(self.tensors) - self.read)]
+        return tensors or ([] if self.tensors else [f"entry {name}" for name in self.entries.unread()])
 
 
 def _largest(values: Tensor) -> float:

@@ -14,6 +14,7 @@ from mvkit.methods.videomae import VideoMAE
 from mvkit.models.classifier import VideoClassifier
 from mvkit.models.decoder import TokenDecoder
 from mvkit.models.vit import VideoViT
+from mvkit.parity._steps import clips_of, gradient_norm, gradients
 from mvkit.parity.recording import GroupResult, Recording
 from mvkit.tokens import TokenGrid, patchify
 
@@ -24,7 +25,7 @@ def check(recording: Recording) -> Iterator[GroupResult]:
     video, hidden = recording["video"], recording["mask"]
     method = _method(recording, video, state)
     encoder = method.encoder
-    clips = _clips(video, encoder)
+    clips = clips_of(video, encoder)
     mask = TokenMask(hidden, encoder.grid)
 
     if "mask_ratio" in recording.config:
@@ -106,23 +107,10 @@ def _common(recording: Recording) -> dict:
     }
 
 
-def _clips(video: Tensor, encoder: VideoViT) -> Tensor:
-    """Recorded clips are normalised already; ours are [0, 1] at the border."""
-    shape = (3, 1, 1, 1)
-    return video * encoder.std.view(shape) + encoder.mean.view(shape)
-
-
 def _gradients(recording: Recording, method: VideoMAE, loss: Tensor) -> Iterator[GroupResult]:
     loss.backward()
-    gradients = {name: p.grad for name, p in method.named_parameters() if p.grad is not None}
-    official = layout.write(gradients)
-    for name, wanted in recording.under("grad.").items():
-        if name in official:
-            yield recording.compare(f"grad.{name}", official[name].view_as(wanted), wanted)
-        else:
-            yield GroupResult(recording.name, f"grad.{name}", float("inf"), 0.0, "no such gradient here")
-    norm = torch.stack([g.norm() for g in gradients.values()]).norm()
-    yield from recording.check("grad_norm", norm)
+    yield from gradients(recording, method, layout.write)
+    yield from recording.check("grad_norm", gradient_norm(method))
 
 
 def _transfer(recording: Recording, clips: Tensor, state: dict[str, Tensor]) -> Iterator[GroupResult]:

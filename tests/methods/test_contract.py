@@ -142,7 +142,8 @@ def test_a_saved_method_loads_from_its_folder_and_its_teachers(build, options, n
 @each
 def test_the_module_says_its_paper(name):
     cls = methods.get(name)
-    assert cls.title and "arXiv:" in cls.paper
+    assert cls.title and ("arXiv:" in cls.paper or "ACM" in cls.paper)
+    assert cls.hides and cls.loss
 
 
 @each

@@ -1,9 +1,7 @@
-import json
-
 import pytest
 
 from mvkit.errors import OptionError
-from mvkit.train.schedule import warmup_cosine
+from mvkit.train.schedule import floored_cosine, warmup_cosine
 
 
 def test_warm_up_starts_at_zero_reaches_the_base_twice_and_never_the_end():
@@ -17,8 +15,15 @@ def test_a_warm_up_longer_than_the_run_is_refused():
         warmup_cosine(0, steps=20, base=1.0, warmup=30)
 
 
-def test_rates_equal_the_official_schedule(shared):
-    said = json.loads((shared / "parity" / "videomae_aux_public.json").read_text())["cosine_scheduler"]
-    steps, warmup = said["epochs"] * said["steps_per_epoch"], said["warmup_epochs"] * said["steps_per_epoch"]
-    got = [warmup_cosine(i, steps=steps, base=said["base"], low=said["final"], warmup=warmup) for i in range(steps)]
-    assert got == pytest.approx(said["values"], rel=1e-9, abs=1e-15)
+def test_a_warm_up_can_start_above_zero_and_one_step_of_it_is_the_start():
+    rates = [warmup_cosine(i, steps=9, base=1.0, warmup=4, start=0.1) for i in range(5)]
+    assert rates == pytest.approx([0.1, 0.4, 0.7, 1.0, 1.0])
+    assert [warmup_cosine(i, steps=3, base=1.0, warmup=1, start=0.1) for i in range(2)] == [0.1, 1.0]
+
+
+def test_the_floored_cosine_is_cut_off_and_not_squeezed():
+    factors = [floored_cosine(i, steps=12, warmup=2, floor=0.2) for i in range(13)]
+    assert factors[:3] == [0.2, 0.5, 1.0] and factors[7] == pytest.approx(0.5)
+    assert factors[-1] == 0.2 and factors[2:] == sorted(factors[2:], reverse=True)
+    with pytest.raises(OptionError, match="does not fit"):
+        floored_cosine(0, steps=2, warmup=3)

@@ -1,0 +1,236 @@
+"""UMT stage 1 against recordings of the official modules: teacher, masks, student, losses, one step, fine-tuning.
+
+Everything is built from the sidecar and the weights: other depths, intervals, resolutions, non-square clips and longer
+patches need no case of their own.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from mvkit.checkpoints import clip as clip_layout
+from mvkit.checkpoints import umt as layout
+from mvkit.checkpoints.native import load_state
+from mvkit.losses.alignment import KINDS, alignment_loss
+from mvkit.maskers.attention import AttentionMasker
+from mvkit.maskers.base import TokenMask
+from mvkit.methods.umt import UMT, visible_features
+from mvkit.models.classifier import VideoClassifier
+from mvkit.models.teachers import Teacher
+from mvkit.models.vit import VideoViT
+from mvkit.parity.recording import GroupResult, Recording
+from mvkit.tokens import TokenGrid
+from mvkit.train.optim import adamw, parameter_groups, set_rate
+
+
+def check(recording: Recording) -> Iterator[GroupResult]:
+    """Every group the recording has, in the order of the computation."""
+    video = recording["input.videos"]
+    method = _method(recording, video)
+    clips = _clips(video, method.encoder)
+    for name in ("encoder_pos_embed", "clip_pos_embed"):
+        yield from recording.check(f"student_buffers.{name}", method.encoder.pos_embed[None])
+    yield from _layers(recording, method)
+    yield from _teacher(recording, method, clips)
+    features = method.targets(clips)["features"]
+    kinds = [name.removesuffix(".mask") for name in recording.tensors if name.endswith(".mask")]
+    for name in sorted(kinds, key=lambda name: name == "attention"):  # last, because its step changes the weights
+        yield from _masked(recording, method, clips, features, name)
+    yield from _finetuning(recording)
+
+
+def _method(recording: Recording, video: Tensor) -> UMT:
+    config = recording.config
+    student, teacher = config["student"], config["teacher"]
+    method = UMT(
+        encoder=_encoder(student, video),
+        teacher=_clip(recording, video),
+        masker=AttentionMasker(ratio=config.get("mask_ratio", 0.8)),
+        clip_return_layer=student["clip_return_layer"],
+        clip_return_interval=teacher.get("clip_return_interval", 1),
+        clip_student_return_interval=student.get("clip_student_return_interval", 1),
+    )
+    load_state(method, layout.read(recording.under("student.")))
+    return method
+
+
+def _encoder(student: dict[str, Any], video: Tensor, *, final_norm: bool = True) -> VideoViT:
+    patch, tubelet = student["patch_size"], student.get("tubelet_size", 1)
+    return VideoViT(
+        TokenGrid.of_clip(*video.shape[-3:], tubelet=tubelet, patch=patch),
+        tubelet=tubelet,
+        patch=patch,
+        width=student["embed_dim"],
+        depth=student["depth"],
+        heads=student["num_heads"],
+        mlp_ratio=student.get("mlp_ratio", 4.0),
+        qkv_bias=student.get("qkv_bias", True),
+        layer_scale=student.get("init_values") or 0.0,
+        norm_eps=student.get("norm_eps", 1e-6),
+        final_norm=final_norm,
+    )
+
+
+def _clip(recording: Recording, video: Tensor) -> Teacher:
+    """The teacher, on the pictures it was given if they were recorded, else at its stated resolution."""
+    config, state = recording.config["teacher"], clip_layout.read(recording.under("teacher."))
+    side = config.get("input_resolution", list(video.shape[-2:]))
+    size = [side, side] if isinstance(side, int) else side
+    if "teacher_in.videos" in recording:
+        size = recording.tensors["teacher_in.videos"].shape[-2:]
+    tubelet, patch = state["patch_embed.proj.weight"].shape[2], config["patch_size"]
+    encoder = VideoViT(
+        TokenGrid.of_clip(tubelet, *size, tubelet=tubelet, patch=patch),
+        patch=patch,
+        width=config["width"],
+        depth=config["layers"],
+        heads=config["heads"],
+        out_width=config["output_dim"],
+        **{**clip_layout.ARCHITECTURE, "tubelet": tubelet},
+    )
+    load_state(encoder, state)
+    return Teacher(encoder, source=recording.name)
+
+
+def _clips(video: Tensor, encoder: VideoViT) -> Tensor:
+    """Recorded clips are normalised already; ours are [0, 1] at the border."""
+    shape = (3, 1, 1, 1)
+    return video * encoder.std.view(shape) + encoder.mean.view(shape)
+
+
+def _layers(recording: Recording, method: UMT) -> Iterator[GroupResult]:
+    """Aligned layers, deepest first and from 0 in the sidecar, and how many tokens of a step stay."""
+    said = recording.sidecar.get("results", {})
+    for name, layers in (("student", method.student_layers), ("teacher", method.teacher_layers)):
+        if f"{name}_return_index" in said:
+            wanted = said[f"{name}_return_index"]
+            yield recording.same(f"results.{name}_return_index", [n - 1 for n in reversed(layers)], wanted)
+    if "num_visible_per_frame_attention" in said:
+        kept, wanted = _kept(method), said["num_visible_per_frame_attention"]
+        yield recording.same("results.num_visible_per_frame_attention", kept, wanted)
+
+
+def _kept(method: UMT) -> int:
+    return method.masker.counts(method.encoder.grid)["encoder"] // method.encoder.grid.t
+
+
+def _teacher(recording: Recording, method: UMT, clips: Tensor) -> Iterator[GroupResult]:
+    encoder = method.teachers["clip"].encoder
+    assert isinstance(encoder, VideoViT)
+    seen: dict[str, Tensor] = {}
+
+    def keep(name: str, _module: Any, given: Any, gave: Any) -> None:
+        seen[name] = given[0] if name == "in" else gave[0]
+
+    hooks = [encoder.register_forward_hook(partial(keep, "in"))]
+    hooks += [block.register_forward_hook(partial(keep, str(i))) for i, block in enumerate(encoder.blocks)]
+    features, attention = method.teach(clips)
+    for hook in hooks:
+        hook.remove()
+    shape = (3, 1, 1, 1)
+    pictures = (seen["in"] - encoder.mean.view(shape)) / encoder.std.view(shape)
+    pictures = rearrange(pictures, "(b t) c d h w -> b c (t d) h w", b=len(clips))
+    yield from recording.check("teacher_in.videos", pictures)
+    for number in range(encoder.depth):
+        yield from recording.check(f"teacher_mid.resblock_{number}", seen[str(number)].transpose(0, 1))
+    for name, value in (
+        ("features_unnormalised", features),
+        ("features", method.targets(clips)["features"]),
+    ):
+        yield from recording.check(f"teacher_out.{name}", value.transpose(0, 1))
+    assert attention is not None
+    yield from recording.check("teacher_out.attn", attention.flatten(0, 1))
+
+
+def _masked(recording: Recording, method: UMT, clips: Tensor, features: Tensor, name: str) -> Iterator[GroupResult]:
+    """One kind of mask: what it hides, what the student makes of the rest, and every loss."""
+    mask = TokenMask(recording[f"{name}.mask"], method.encoder.grid)
+    if f"{name}.importance" in recording:
+        order = rearrange(recording[f"{name}.importance"], "(b t) n -> b t n", b=len(clips))
+        mask = _kept_first(order, _kept(method), method.encoder.grid)
+        yield recording.compare(f"{name}.mask", mask.hidden, recording[f"{name}.mask"])
+    normed = method.student(clips, mask)
+    yield from recording.check(f"{name}.student_encoder_out", normed.transpose(0, 1))
+    predictions, wanted = method.decode(normed, mask), visible_features(features, mask)
+    yield from recording.check(f"{name}.student_out", predictions.transpose(0, 1))
+    yield from recording.check(f"{name}.target", wanted.transpose(0, 1))
+    said = recording.sidecar.get("results", {}).get("losses", {})
+    losses = {kind: alignment_loss(predictions, wanted, kind) for kind in KINDS}
+    for kind, loss in losses.items():
+        yield from recording.check(f"{name}.loss_{kind}", loss[None])
+        if f"{name}.loss_{kind}" in said:
+            number = torch.tensor(said[f"{name}.loss_{kind}"])
+            yield recording.compare(f"results.losses.{name}.loss_{kind}", loss, number)
+    if name == "attention":
+        yield from _step(recording, method, losses["l2"])
+
+
+def _kept_first(order: Tensor, keep: int, grid: TokenGrid) -> TokenMask:
+    """order: (B, t, h*w), places of each step in the order drawn; the first `keep` stay visible."""
+    start = torch.arange(grid.t)[:, None] * grid.places
+    return TokenMask.from_visible((order[..., :keep] + start).flatten(1), grid)
+
+
+def _step(recording: Recording, method: UMT, loss: Tensor) -> Iterator[GroupResult]:
+    """Gradients of the l2 loss, the engine's numbers, and the parameters after one step of AdamW."""
+    method.zero_grad()
+    loss.backward()
+    gradients = {n: p.grad for n, p in method.named_parameters() if p.grad is not None}
+    yield from _named(recording, "attention.grad.", layout.write(gradients))
+    weight = recording.config.get("clip_loss_ratio", 1.0)
+    norm = weight * torch.stack([gradient.norm() for gradient in gradients.values()]).norm()
+    said = recording.sidecar.get("results", {})
+    for name, got in (("loss", weight * loss), ("grad_norm", norm)):
+        yield from recording.check(f"engine.{name}", got[None])
+        if f"engine_{name}" in said:
+            yield recording.compare(f"results.engine_{name}", got, torch.tensor(said[f"engine_{name}"]))
+    if "optim" in recording.config:
+        optim = recording.config["optim"]
+        optimiser = adamw(parameter_groups(method, optim["weight_decay"]), betas=tuple(optim["betas"]))
+        set_rate(optimiser, optim["lr"])
+        optimiser.step()
+        yield from _named(recording, "attention.after_step.", layout.write(method.state_dict()))
+
+
+def _named(recording: Recording, prefix: str, got: dict[str, Tensor]) -> Iterator[GroupResult]:
+    for name, wanted in recording.under(prefix).items():
+        if name in got:
+            yield recording.compare(f"{prefix}{name}", got[name], wanted)
+        else:
+            yield GroupResult(recording.name, f"{prefix}{name}", float("inf"), 0.0, "nothing of that name here")
+
+
+def _finetuning(recording: Recording) -> Iterator[GroupResult]:
+    """The classifier started from the student, with the head that was recorded."""
+    if "finetune.input" not in recording:
+        return
+    video, student = recording["finetune.input"], recording.config["student"]
+    state = layout.encoder(recording.under("student."))
+    encoder = _encoder(student, video, final_norm=False)
+    encoder.pos_embed = layout.finetuning_positions(encoder.grid, encoder.width, patch=encoder.patch)
+    yield from recording.check("finetune.pos_embed", encoder.pos_embed[None])
+    load_state(encoder, state)
+    head = {name: recording[f"finetune.{name}"] for name in _HEAD if f"finetune.{name}" in recording}
+    if len(head) == len(_HEAD) and "finetune.logits" in recording:
+        model = VideoClassifier(encoder, classes=len(head["head.bias"])).eval()
+        load_state(model, {**head, **{f"encoder.{name}": value for name, value in state.items()}})
+        with torch.no_grad():
+            yield recording.compare("finetune.logits", model(_clips(video, encoder)), recording["finetune.logits"])
+    if "finetune_load" in recording.sidecar.get("results", {}):
+        # The table is a parameter there, and missing in a pre-training file, unless it is the one it is made as.
+        fitted = encoder.grid.tokens != layout.finetuning_grid(encoder.patch).tokens
+        got = {
+            "missing_keys": sorted([*_HEAD, *(["pos_embed"] if fitted else [])]),
+            "unexpected_keys": sorted(set(recording.under("student.encoder.")) - set(state)),
+            "pos_embed_is_parameter": fitted,
+        }
+        wanted = recording.sidecar["results"]["finetune_load"]
+        wanted = {key: sorted(value) if isinstance(value, list) else value for key, value in wanted.items()}
+        yield recording.same("results.finetune_load", got, wanted)
+
+
+_HEAD = ("fc_norm.weight", "fc_norm.bias", "head.weight", "head.bias")
