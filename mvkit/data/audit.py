@@ -69,11 +69,11 @@ def audit(
 
     Raises OptionError for an unknown reader. A bad file raises nothing: its record says what is wrong.
     """
-    names = tuple(readers) or available("mvkit.data.readers")
-    for name in names:
-        if name not in available("mvkit.data.readers"):
-            raise OptionError(unknown("reader", name, available("mvkit.data.readers")))
-    files, done = [Path(p) for p in paths], 0
+    there = available("mvkit.data.readers")
+    names = tuple(readers) or there
+    if extra := sorted(set(names) - set(there)):
+        raise OptionError(unknown("reader", extra[0], there))
+    files = [Path(path) for path in paths]
     idle: SimpleQueue[Child] = SimpleQueue()
     children = [Child() for _ in range(max(1, jobs))]
     for child in children:
@@ -81,11 +81,7 @@ def audit(
 
     def one(path: Path) -> AuditRecord:
         old = (known or {}).get(str(path.absolute()))
-        if (
-            old is not None
-            and old.stamp == file_stamp(path)
-            and set(names) <= {*old.readers, *(names if old.state != "good" else ())}
-        ):
+        if old and old.stamp == file_stamp(path) and (old.state != "good" or set(names) <= set(old.readers)):
             return old
         child = idle.get()
         try:
@@ -98,9 +94,8 @@ def audit(
     try:
         for record in pool.map(one, files):
             records.append(record)
-            done += 1
             if progress:
-                progress(done, len(files), record)
+                progress(len(records), len(files), record)
     finally:
         # On Ctrl-C the files not begun are dropped, and ending the children frees the threads that wait for them.
         pool.shutdown(wait=False, cancel_futures=True)
@@ -150,16 +145,14 @@ def load_audit(path: str | PathLike[str]) -> dict[str, AuditRecord]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format"] != _FORMAT:
-            raise DataError(f"{path}: format '{content['format']}', wanted '{_FORMAT}'; audit the files again")
-        rows = [
-            {**row, "path": str(path.parent / row["path"]), "stamp": tuple(row["stamp"])} for row in content["files"]
+            raise ValueError(f"format '{content['format']}', wanted '{_FORMAT}'")
+        records = [
+            AuditRecord(**{**row, "path": str(path.parent / row["path"]), "stamp": tuple(row["stamp"])})
+            for row in content["files"]
         ]
-        return {row["path"]: AuditRecord(**row) for row in rows}
     except OSError as err:
         raise DataError(f"{path}: no audit to read ({err.strerror}); make one with mvkit data audit") from None
     except (ValueError, TypeError, KeyError) as err:
-        if isinstance(err, DataError):
-            raise
-        raise DataError(
-            f"{path}: not an audit ({type(err).__name__}: {err}); make it again with mvkit data audit"
-        ) from None
+        said = f"{path}: not an audit ({type(err).__name__}: {err}); make it again with mvkit data audit"
+        raise DataError(said) from None
+    return {record.path: record for record in records}

@@ -1,8 +1,8 @@
 """What is done to a clip before it enters a batch: the training and test recipes of the official codes.
 
 A recipe is a frozen record, called with one clip (T, 3, H, W) uint8 and a NumPy generator; it gives a clip of
-size x size. All frames of a clip share the draw; `each` gives every clip of a batch its own. Everything stays uint8:
-[0, 1] and colour statistics belong to the model.
+size x size. All frames of a clip share the draw. Everything stays uint8: [0, 1] and colour statistics belong to the
+model.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mvkit.data.crops import Box, centre_box, crop, frame_size, multi_scale_box, random_resized_box, resize
+from mvkit.data.crops import Box, centre_box, crop, frame_size, multi_scale_box, random_box, random_resized_box, resize
 from mvkit.data.randaugment import RandAugment
 from mvkit.data.views import crop_origins, short_side
 from mvkit.errors import OptionError, ShapeError, unknown
@@ -58,23 +58,20 @@ class Finetune:
     """RandAugment, random resized crop, flip, random erasing: the fine-tuning recipe of VideoMAE, MVD, AMD and UMT.
 
     flip: 0.5; 0 on Something-Something and wherever left and right are labels. erase: its probability.
-    antialias: the official crop of VideoMAE resizes without it. mode: `bicubic` for UMT.
-    Differs: erasing noise is cut to the grey range.
+    mode: `bicubic` for UMT. Resized without antialiasing, as there. Differs: erasing noise is cut to the grey range.
     """
 
     size: int = 224
     flip: float = 0.5
     erase: float = 0.25
-    area: tuple[float, float] = (0.08, 1.0)
     rand_augment: RandAugment | None = field(default_factory=RandAugment)
     mode: str = "bilinear"
-    antialias: bool = False
 
     def __call__(self, clip: Tensor, generator: np.random.Generator) -> Tensor:
         if self.rand_augment is not None:
             clip = self.rand_augment(clip, generator)
-        clip = crop(clip, random_resized_box(*frame_size(clip), generator, area=self.area))
-        clip = resize(clip, self.size, self.size, mode=self.mode, antialias=self.antialias)
+        clip = crop(clip, random_resized_box(*frame_size(clip), generator))
+        clip = resize(clip, self.size, self.size, mode=self.mode, antialias=False)
         return erased(flipped(clip, self.flip, generator), self.erase, generator)
 
 
@@ -83,10 +80,9 @@ class Centre:
     """Short side to `size`, middle square: validation. Draws nothing."""
 
     size: int = 224
-    antialias: bool = True
 
     def __call__(self, clip: Tensor, generator: np.random.Generator | None = None) -> Tensor:
-        clip = resize(clip, *short_side(*frame_size(clip), self.size), antialias=self.antialias)
+        clip = resize(clip, *short_side(*frame_size(clip), self.size))
         return crop(clip, centre_box(*frame_size(clip), self.size))
 
 
@@ -119,11 +115,6 @@ def recipe(name: str, size: int) -> Recipe:
     return RECIPES[name](size)
 
 
-def each(clips: Tensor, augment: Recipe, generator: np.random.Generator) -> Tensor:
-    """clips (B, T, 3, H, W) uint8 -> (B, T, 3, size, size), every clip with its own draw from one generator."""
-    return torch.stack([augment(clip, child) for clip, child in zip(clips, generator.spawn(len(clips)), strict=True)])
-
-
 def flipped(clip: Tensor, chance: float, generator: np.random.Generator) -> Tensor:
     """The clip, mirrored left to right with probability `chance`; always takes one number from the generator."""
     return clip.flip(-1) if generator.random() < chance else clip
@@ -136,25 +127,15 @@ def erased(clip: Tensor, chance: float, generator: np.random.Generator) -> Tenso
     """
     if generator.random() >= chance:
         return clip
-    height, width = clip.shape[-2:]
-    for _ in range(10):
-        pixels = height * width * generator.uniform(0.02, 0.33)
-        aspect = float(np.exp(generator.uniform(np.log(0.3), -np.log(0.3))))
-        h, w = round((pixels * aspect) ** 0.5), round((pixels / aspect) ** 0.5)
-        if 0 < h < height and 0 < w < width:
-            box = Box(int(generator.integers(height - h + 1)), int(generator.integers(width - w + 1)), h, w)
-            noise = generator.standard_normal((len(clip), 3, h, w), dtype=np.float32)
-            noise = noise * np.array(_STD, np.float32)[:, None, None] + np.array(_MEAN, np.float32)[:, None, None]
-            clip = clip.clone()
-            crop(clip, box).copy_(torch.from_numpy(np.clip(noise * 255 + 0.5, 0, 255).astype(np.uint8)))
-            break
+    if box := random_box(*frame_size(clip), generator, area=(0.02, 0.33), aspect=(0.3, 1 / 0.3)):
+        noise = generator.standard_normal((len(clip), 3, box.height, box.width), dtype=np.float32)
+        noise = noise * np.array(_STD, np.float32)[:, None, None] + np.array(_MEAN, np.float32)[:, None, None]
+        clip = clip.clone()
+        crop(clip, box).copy_(torch.from_numpy(np.clip(noise * 255 + 0.5, 0, 255).astype(np.uint8)))
     return clip
 
 
-def spatial_views(clip: Tensor, size: int = 224, crops: int = 3, *, antialias: bool = False) -> list[Tensor]:
-    """Square crops along the long side after resizing the short one: the spatial views of the official tests.
-
-    antialias: the official code resizes uint8 arrays with plain bilinear.
-    """
-    clip = resize(clip, *short_side(*frame_size(clip), size), antialias=antialias)
+def spatial_views(clip: Tensor, size: int = 224, crops: int = 3) -> list[Tensor]:
+    """Square crops along the long side after resizing the short one (plain bilinear), as the official tests."""
+    clip = resize(clip, *short_side(*frame_size(clip), size), antialias=False)
     return [crop(clip, Box(top, left, size, size)) for top, left in crop_origins(*frame_size(clip), size, crops)]

@@ -82,6 +82,19 @@ def multi_scale_box(
     return Box(y * ((height - crop_height) // 4), x * ((width - crop_width) // 4), crop_height, crop_width)
 
 
+def random_box(
+    height: int, width: int, generator: np.random.Generator, area: tuple[float, float], aspect: tuple[float, float]
+) -> Box | None:
+    """A box of a random share of the frame and log-uniform aspect (width / height); None after 10 that do not fit."""
+    for _ in range(10):
+        pixels = height * width * generator.uniform(*area)
+        ratio = float(np.exp(generator.uniform(np.log(aspect[0]), np.log(aspect[1]))))
+        w, h = round((pixels * ratio) ** 0.5), round((pixels / ratio) ** 0.5)
+        if 0 < w <= width and 0 < h <= height:
+            return Box(int(generator.integers(height - h + 1)), int(generator.integers(width - w + 1)), h, w)
+    return None
+
+
 def random_resized_box(
     height: int,
     width: int,
@@ -90,17 +103,9 @@ def random_resized_box(
     area: tuple[float, float] = (0.08, 1.0),
     aspect: tuple[float, float] = (3 / 4, 4 / 3),
 ) -> Box:
-    """A box of a random share of the frame and log-uniform aspect (width / height); after 10 misses a central one.
-
-    Source: Inception crop, arXiv:1409.4842, with the fall-back of torchvision.
-    """
-    low, high = np.log(aspect[0]), np.log(aspect[1])
-    for _ in range(10):
-        pixels = height * width * generator.uniform(*area)
-        ratio = float(np.exp(generator.uniform(low, high)))
-        w, h = round((pixels * ratio) ** 0.5), round((pixels / ratio) ** 0.5)
-        if 0 < w <= width and 0 < h <= height:
-            return Box(int(generator.integers(height - h + 1)), int(generator.integers(width - w + 1)), h, w)
+    """`random_box`, or else a central one: the Inception crop, arXiv:1409.4842, with the fall-back of torchvision."""
+    if box := random_box(height, width, generator, area, aspect):
+        return box
     w, h = width, height
     if width / height < aspect[0]:
         h = round(width / aspect[0])

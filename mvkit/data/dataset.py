@@ -6,7 +6,7 @@ Files are opened for one read and closed again, in whichever process reads.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,8 +41,9 @@ class Replaced:
 class Batch:
     """Clips and what is known of them.
 
-    clips: (B, 3, T, H, W) uint8. labels: label set -> (B,) int64, -1 where unknown. indices: (B,) places in the
-    manifest of the clips shown (of the stand-in, where one was replaced). step, epoch: counted from 0 over the run.
+    clips: (B, 3, T, H, W) uint8. labels: label set -> (B,) int64, -1 where unknown. indices: (B,) int64, places in
+    the manifest of the clips shown: where a broken file was replaced, that of the stand-in (`replaced` names both).
+    step, epoch: counted from 0 over the run.
     """
 
     clips: Tensor
@@ -56,17 +57,10 @@ class Batch:
     def __len__(self) -> int:
         return len(self.clips)
 
-    def to(self, device: torch.device | str, non_blocking: bool = True) -> "Batch":
-        """The same batch with its tensors on a device."""
-        return self._moved(lambda tensor: tensor.to(device, non_blocking=non_blocking))
-
     def pin_memory(self) -> "Batch":
         """The same batch in page-locked memory; the torch loader calls this when asked to pin."""
-        return self._moved(lambda tensor: tensor.pin_memory())
-
-    def _moved(self, move: Callable[[Tensor], Tensor]) -> "Batch":
-        labels = {name: move(values) for name, values in self.labels.items()}
-        return Batch(move(self.clips), labels, move(self.indices), self.captions, self.replaced, self.step, self.epoch)
+        labels = {name: values.pin_memory() for name, values in self.labels.items()}
+        return replace(self, clips=self.clips.pin_memory(), labels=labels, indices=self.indices.pin_memory())
 
 
 class ClipDataset(Dataset):
@@ -107,14 +101,15 @@ class ClipDataset(Dataset):
             raise OptionError(f"cache must be None or 'memory', got {cache!r}")
         self.manifest, self.frames, self.stride, self.size, self.seed = manifest, frames, stride, size, seed
         self.augment = recipes.recipe(augment, size) if isinstance(augment, str) else augment
-        self.sampling = rules.rule(sampling) if isinstance(sampling, str) else sampling
-        self._sampling_name = sampling if isinstance(sampling, str) else ""
+        if isinstance(sampling, str):
+            rules.rule(sampling)  # refused now if unknown; kept by name, since a rule of `TRAIN` does not pickle
+        self.sampling = sampling
         self.reader, self.audit, self.repeats = reader, audit, repeats
         self._bad: dict[int, str] = {}  # by place, since two samples may mean two parts of one file
         self._lengths: dict[int, Length] = {}
         self._store: FrameStore | None = None
         if cache == "memory":
-            self._store = FrameStore.fill(manifest, reader, cache_limit, self._bad, audit)
+            self._store = FrameStore(manifest, reader, cache_limit, self._bad, audit)
             if not len(self._store):
                 raise self._all_broken()
 
@@ -140,18 +135,15 @@ class ClipDataset(Dataset):
 
     def batch(self, keys: Sequence[Key]) -> Batch:
         """Clips of these (epoch, index) pairs, in order. Raises DataError if no file of the set can be read."""
-        clips: list[Tensor] = []
-        shown: list[int] = []
-        replaced: list[Replaced] = []
+        clips, shown, replaced = [], [], []
         for epoch, index in keys:
             frames, by = self._read(epoch, index)
             if by != index:
                 replaced.append(Replaced(index, self.manifest[index].path, self._bad[index], by))
             for repeat in range(self.repeats):
-                clip = self.augment(frames, self._generator(epoch, index, 1 + repeat))
-                clips.append(clip.transpose(0, 1))
+                clips.append(self.augment(frames, self._generator(epoch, index, 1 + repeat)).transpose(0, 1))
                 shown.append(by)
-        samples: list[Sample] = [self.manifest[i] for i in shown]
+        samples = [self.manifest[i] for i in shown]
         labels = {
             name: torch.tensor([sample.labels.get(name, -1) for sample in samples])
             for name in self.manifest.label_names
@@ -180,15 +172,14 @@ class ClipDataset(Dataset):
         raise self._all_broken()
 
     def _frames(self, index: int, sample: Sample, generator: np.random.Generator) -> Tensor:
+        pick = rules.rule(self.sampling) if isinstance(self.sampling, str) else self.sampling
         if self._store is not None:
-            length = Length(0, self._store.length(index))
-        else:
-            if index not in self._lengths:
-                self._lengths[index] = sample_length(sample)
-            length = self._lengths[index]
-        picked = length.first + self.sampling(length.frames, self.frames, self.stride, generator)
-        if self._store is not None:
+            picked = pick(self._store.length(index), self.frames, self.stride, generator)
             return self._store.frames(index, picked)
+        if index not in self._lengths:
+            self._lengths[index] = sample_length(sample)
+        length = self._lengths[index]
+        picked = length.first + pick(length.frames, self.frames, self.stride, generator)
         return from_frames(read_sample(sample, picked, self.reader, self.audit))
 
     def _all_broken(self) -> DataError:
@@ -204,15 +195,3 @@ class ClipDataset(Dataset):
             f"ClipDataset({len(self)} clips of {self.frames}x{self.size}x{self.size}, stride {self.stride}, "
             f"augment={self.augment!r}, seed={self.seed}, broken={len(self.broken)})"
         )
-
-    def __getstate__(self) -> Mapping[str, object]:
-        # Rules found by name are lambdas of `sampling`; they are looked up again in the worker.
-        state = dict(self.__dict__)
-        if self._sampling_name:
-            state["sampling"] = None
-        return state
-
-    def __setstate__(self, state: Mapping[str, object]) -> None:
-        self.__dict__.update(state)
-        if self._sampling_name:
-            self.sampling = rules.rule(self._sampling_name)

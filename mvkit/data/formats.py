@@ -6,8 +6,9 @@ list are split from the right, so a path may hold spaces or commas; quotes aroun
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,23 +49,9 @@ def detect(path: Path) -> str:
     return "spans" if max(middle) <= 1 or any(f[-2:] == ["0", "-1"] for f in fields) else "frames"
 
 
-def read_list(path: Path, root: Path, label: str) -> Found:
-    """`path label` lines: VideoMAE, MVD, AMD, UMT, ImageNet lists."""
-    return _read_text(path, root, label, "path label")
-
-
-def read_frame_list(path: Path, root: Path, label: str) -> Found:
-    """`path count label` lines: folders of frames (SSv2, Kinetics rawframes), or videos with their frame count."""
-    return _read_text(path, root, label, "path count label")
-
-
-def read_spans(path: Path, root: Path, label: str) -> Found:
-    """`path first count` lines, `path 0 -1` for a whole video: pre-training lists without labels."""
-    return _read_text(path, root, label, "path first count")
-
-
-def _read_text(path: Path, root: Path, label: str, wanted: str) -> Found:
-    found, lines = Found(), list(_lines(path))
+def read_text(path: Path, root: Path, label: str, wanted: str) -> Found:
+    """Lines of `wanted`: "path label", "path count label" or "path first count", the last with "0 -1" for all of it."""
+    found, lines = Found(), _lines(path)
     separator, numbers = _separator([line for _, line in lines]), len(wanted.split()) - 1
     for number, line in lines:
         parts = _fields(line, separator, numbers)
@@ -136,16 +123,18 @@ def read_folder(path: Path, root: Path, label: str) -> Found:
 
 FORMATS: dict[str, Callable[[Path, Path, str], Found]] = {
     "jsonl": read_jsonl,
-    "list": read_list,
-    "frames": read_frame_list,
-    "spans": read_spans,
+    # VideoMAE, MVD, AMD, UMT, ImageNet.
+    "list": partial(read_text, wanted="path label"),
+    # Folders of frames (SSv2, Kinetics rawframes), or videos with their frame count.
+    "frames": partial(read_text, wanted="path count label"),
+    # Pre-training lists without labels (VideoMAE V2).
+    "spans": partial(read_text, wanted="path first count"),
     "captions": read_captions,
     "folder": read_folder,
 }
 
 
 def _take(found: Found, entry: Any, where: str, root: Path, label: str) -> None:
-    """Turn one JSON object into a sample, or into a problem."""
     try:
         found.samples.append(_sample(entry, root, label))
     except DataError as err:
@@ -198,11 +187,9 @@ def _text(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({err.strerror})") from err
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _lines(path: Path) -> list[tuple[int, str]]:
     """(line number from 1, stripped line), blank lines left out."""
-    for number, line in enumerate(_text(path).split("\n"), 1):
-        if line.strip():
-            yield number, line.strip()
+    return [(number, line.strip()) for number, line in enumerate(_text(path).split("\n"), 1) if line.strip()]
 
 
 def _separator(lines: list[str]) -> str | None:

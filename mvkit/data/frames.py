@@ -1,14 +1,12 @@
 """Frames by number: exactly those asked for, or one error that names the file and the frame.
 
-`reader="auto"` takes the fastest reader that is exact on the file. PyAV is that nearly always: exact everywhere, and
-1.1 to 2.0 times as fast as decord on every clip measured (0.7 to 1.7 on the first read of a file, which counts its
-packets). torchcodec is faster where a stream has no B-frames to skip, and is taken there once an audit found it exact
-on the file. decord and torchcodec do not report damage that the decoder filled in, so without an audit a file is
-decoded once in full before either is believed.
+`reader="auto"` takes PyAV, which is exact everywhere and was as fast as decord or faster on every clip measured; where
+a stream has no B-frames to skip, torchcodec, once an audit found it exact on the file. decord and torchcodec do not
+report damage that the decoder filled in, so without an audit a file is decoded once in full before either is believed.
 """
 
 from collections.abc import Iterable, Mapping
-from functools import cache, lru_cache
+from functools import cache
 from operator import index as whole
 from os import PathLike
 from pathlib import Path
@@ -17,14 +15,12 @@ import numpy as np
 
 from mvkit.data.audit import AuditRecord
 from mvkit.data.probe import VideoInfo, probe
-from mvkit.data.readers._survey import survey
+from mvkit.data.readers._survey import verdict
 from mvkit.data.readers.base import FrameReader
 from mvkit.errors import DataError, OptionError, unknown
 from mvkit.plugins import available, load
 
 READERS = "mvkit.data.readers"
-# CPU time of 16 frames at stride 4, 64x64 to 720p; decord never came first.
-_FASTEST_FIRST = {True: ("av", "torchcodec", "decord"), False: ("torchcodec", "av", "decord")}  # key: B-frames
 
 
 def read_frames(
@@ -51,7 +47,7 @@ def read_frames(
     record = audit.get(str(Path(path).absolute())) if isinstance(audit, Mapping) else audit
     if record is not None and not record.fits(info):
         record = None
-    chosen = _choose(info, record) if reader == "auto" else _insist(info, reader, record, timeout)
+    chosen = _fastest(info, record) if reader == "auto" else _insist(info, reader, record, timeout)
     unique = sorted(set(numbers))
     if not unique:
         return np.empty((0, info.height, info.width, 3), np.uint8)
@@ -82,12 +78,9 @@ def _numbers(info: VideoInfo, indices: Iterable[int]) -> list[int]:
     return numbers
 
 
-def _choose(info: VideoInfo, record: AuditRecord | None) -> FrameReader:
-    exact = record.exact if record else ()
-    for name in _FASTEST_FIRST[info.has_b_frames]:
-        if name == "av" or (name in exact and not _reader(name).missing()):
-            return _reader(name)
-    raise AssertionError("PyAV reads every stream")
+def _fastest(info: VideoInfo, record: AuditRecord | None) -> FrameReader:
+    proven = record and "torchcodec" in record.exact and not info.has_b_frames
+    return _reader("torchcodec" if proven and not _reader("torchcodec").missing() else "av")
 
 
 def _insist(info: VideoInfo, name: str, record: AuditRecord | None, timeout: float) -> FrameReader:
@@ -104,15 +97,6 @@ def _insist(info: VideoInfo, name: str, record: AuditRecord | None, timeout: flo
         raise DataError(
             f"{info.path}: {name} is not known to be exact on {doubt}; {repair}, or audit it (mvkit data audit)"
         )
-    if damage := _damage(info, timeout):
-        raise DataError(
-            f"{info.path}: {damage}, which {name} would hide; use reader='av' for its sound frames, or leave it out"
-        )
+    if damage := verdict(info, timeout):
+        raise DataError(f"{info.path}: {damage}, which {name} would hide; use reader='av' for its good frames")
     return chosen
-
-
-@lru_cache(maxsize=8192)
-def _damage(info: VideoInfo, timeout: float) -> str:
-    """What a full decode finds wrong; "" where it finds nothing. Once per file and process."""
-    found = survey(info, timeout=timeout)
-    return "" if found.first_bad is None else f"frame {found.first_bad} is damaged or missing ({found.why})"

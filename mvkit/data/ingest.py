@@ -1,6 +1,6 @@
 """Re-encode videos so that every reader gives the same frames, and so that reading costs less.
 
-Written: H.264 in mp4, closed groups of pictures, no B-frames, 8-bit 4:2:0, even size, upright, one constant rate, no
+Written: H.264 in mp4, closed groups of 12 pictures, no B-frames, 8-bit 4:2:0, even size, upright, one constant rate, no
 sound. The number of frames never changes: a variable rate becomes its mean. 720p brought to a short side of 320 with
 short groups reads 6.9 times faster (measured). What a file was made from and how is kept in its comment tag, so an
 interrupted run goes on where it stopped. Audit files of unknown origin first: a decoder that crashes on one takes
@@ -11,10 +11,13 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
+from hashlib import sha256
 from os import PathLike
 from pathlib import Path
+from threading import get_ident
 
 import av
 import numpy as np
@@ -23,33 +26,15 @@ from av.video.reformatter import ColorRange, VideoReformatter
 from av.video.stream import VideoStream
 
 from mvkit.data.probe import VideoInfo, probe
-from mvkit.data.readers._decode import Deadline, Decoding, pictures
 from mvkit.data.readers._file import opened
+from mvkit.data.readers._orientation import Orientation
+from mvkit.data.readers._survey import Survey
+from mvkit.data.sample import VIDEO_SUFFIXES
 from mvkit.errors import DataError, OptionError
 
-_MARK = "mvkit ingest 1 "
-_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """short_side: pixels, never enlarged. gop: frames between keyframes. crf: x264's quality, lower is better."""
-
-    short_side: int = 320
-    gop: int = 12
-    crf: int = 18
-    preset: str = "veryfast"
-
-    def __post_init__(self) -> None:
-        if self.short_side < 16 or self.gop < 1 or not 0 <= self.crf <= 51:
-            raise OptionError(f"{self}: wanted short_side of 16 or more, gop of 1 or more, crf from 0 to 51")
-        if self.preset not in _PRESETS:
-            raise OptionError(f"unknown preset '{self.preset}', known: {', '.join(_PRESETS)}")
-
-    def size(self, width: int, height: int) -> tuple[int, int]:
-        """Even width and height, the short side at most `short_side`."""
-        scale = min(1.0, self.short_side / min(width, height))
-        return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+_GROUPS = "keyint=12:min-keyint=12:scenecut=0:open-gop=0:bframes=0:threads=1"
+_X264 = {"crf": "18", "preset": "veryfast", "x264-params": _GROUPS}
+_MARK = "mvkit ingest 2 "  # counted up when the same source would be written otherwise
 
 
 @dataclass(frozen=True)
@@ -69,65 +54,78 @@ def ingest(
     *,
     root: str | PathLike[str] | None = None,
     short_side: int = 320,
-    gop: int = 12,
-    crf: int = 18,
-    preset: str = "veryfast",
     jobs: int = 1,
     timeout: float = 3600.0,
     progress: Callable[[int, int, IngestRecord], None] | None = None,
 ) -> list[IngestRecord]:
-    """Re-encode each file to `out`, at its place relative to `root`, as .mp4; one record per file, in the order given.
+    """Re-encode each file to its place in `out` (see `place`); one record per file, in the order given.
 
-    root: the folder whose structure is kept; by default the deepest one that holds all files. jobs: files at a
-    time. timeout: seconds per file. progress: called with (files done, files in all, newest record).
+    short_side: pixels, 16 or more; never enlarged. jobs: files at a time. timeout: seconds per file. progress: called
+    with (files done, files in all, newest record).
 
     A file with any damaged or missing frame fails with its reason and the others go on; a target appears whole or not
-    at all. Raises OptionError for a setting out of range, DataError where two files would be written to one target.
+    at all. Raises OptionError for a short side below 16, DataError where two files would be written to one target.
     """
-    recipe = Recipe(short_side, gop, crf, preset)
-    sources = [Path(p).absolute() for p in paths]
-    targets = _targets(sources, Path(out).absolute(), root)
-    records = []
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
-        try:
-            for record in pool.map(_one, sources, targets, [recipe] * len(sources), [timeout] * len(sources)):
-                records.append(record)
-                if progress:
-                    progress(len(records), len(sources), record)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return records
-
-
-def _targets(sources: list[Path], out: Path, root: str | PathLike[str] | None) -> list[Path]:
-    if not sources:
-        return []
-    base = Path(root).absolute() if root else Path(os.path.commonpath([p.parent for p in sources]))
+    if short_side < 16:
+        raise OptionError(f"short_side must be 16 pixels or more, got {short_side}")
+    sources = [Path(path) for path in paths]
+    targets = [Path(out).absolute() / place(source, root) for source in sources]
     taken: dict[Path, Path] = {}
-    for source in sources:
-        if not source.is_relative_to(base):
-            raise DataError(f"{source}: not below root {base}; give a root that holds all files")
-        target = (out / source.relative_to(base)).with_suffix(".mp4")
-        if target == source:
+    for source, target in zip(sources, targets, strict=True):
+        if target.resolve() == source.resolve():
             raise DataError(f"{source}: would be written over itself; choose another folder than {out}")
-        if taken.setdefault(target, source) != source:
+        if taken.setdefault(target, source).resolve() != source.resolve():
             raise DataError(
                 f"{source} and {taken[target]} would both be written to {target}; ingest them to two folders"
             )
-    return [(out / s.relative_to(base)).with_suffix(".mp4") for s in sources]
+    records = []
+    pool = ThreadPoolExecutor(max(1, jobs))
+    try:
+        for record in pool.map(partial(_one, short_side=short_side, timeout=timeout), sources, targets):
+            records.append(record)
+            if progress:
+                progress(len(records), len(sources), record)
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return records
 
 
-def _one(source: Path, target: Path, recipe: Recipe, timeout: float) -> IngestRecord:
+def place(source: Path, root: str | PathLike[str] | None = None) -> Path:
+    """Where below the output folder a file goes; it depends on nothing but the file and the root stated.
+
+    root: the folder whose sub-folders are kept. Without one: the name of the file's folder and eight hexadecimal digits
+    that tell it from others of that name. A name that does not end in .mp4 gets it added. Raises DataError for a file
+    not below root.
+    """
+    folder = source.parent.resolve()
+    if root is None:
+        below = Path(f"{folder.name}-{sha256(folder.as_posix().encode()).hexdigest()[:8]}")
+    elif folder.is_relative_to(base := Path(root).resolve()):
+        below = folder.relative_to(base)
+    else:
+        raise DataError(f"{source}: not below root {base}; give a root that holds all files")
+    # a.mov becomes a.mov.mp4, so a file that already has this name must make room.
+    plain = source.suffix == ".mp4" and Path(source.stem).suffix.lower() not in VIDEO_SUFFIXES
+    return below / (source.name if plain else f"{source.name}.mp4")
+
+
+def size(info: VideoInfo, short_side: int) -> tuple[int, int]:
+    """Even width and height, the short side at most `short_side`."""
+    scale = min(1.0, short_side / min(info.width, info.height))
+    return max(2, round(info.width * scale / 2) * 2), max(2, round(info.height * scale / 2) * 2)
+
+
+def _one(source: Path, target: Path, short_side: int, timeout: float) -> IngestRecord:
+    source = source.absolute()
     try:
         info = probe(source)
-        mark = _MARK + json.dumps({"source": source.name, "stamp": info.stamp, **asdict(recipe)})
+        mark = _MARK + json.dumps({"source": source.name, "stamp": info.stamp, "short_side": short_side})
         if _mark_of(target) == mark:
             return IngestRecord(str(source), str(target), "kept", info.frames)
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        part = target.with_name(f".{target.name}.{os.getpid()}.{get_ident()}.part")
         try:
-            _encode(info, part, recipe, mark, Deadline(source, timeout))
+            _encode(info, part, short_side, mark, timeout)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
@@ -146,16 +144,15 @@ def _mark_of(target: Path) -> str:
         return ""  # not one of ours, or spoilt since: written anew
 
 
-def _encode(info: VideoInfo, part: Path, recipe: Recipe, mark: str, deadline: Deadline) -> None:
+def _encode(info: VideoInfo, part: Path, short_side: int, mark: str, timeout: float) -> None:
     rate = Fraction(info.fps or 25).limit_denominator(1001)
-    width, height = recipe.size(info.width, info.height)
-    count = 0
+    width, height = size(info, short_side)
     with av.open(str(part), "w", format="mp4", options={"movflags": "faststart"}) as out:
         out.metadata["comment"] = mark
-        stream = out.add_stream("libx264", rate=rate, options=_x264(recipe))
+        stream = out.add_stream("libx264", rate=rate, options=_X264)
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for frame in _upright(info, width, height, deadline):
+        for count, frame in enumerate(_upright(info, width, height, timeout)):
             if count == 0:
                 context = stream.codec_context
                 context.color_range, context.colorspace = ColorRange.MPEG, frame.colorspace
@@ -163,32 +160,18 @@ def _encode(info: VideoInfo, part: Path, recipe: Recipe, mark: str, deadline: De
             frame.pts, frame.time_base = count, 1 / rate
             frame.pict_type = PictureType.NONE  # else x264 repeats the keyframes of the source
             out.mux(stream.encode(frame))
-            count += 1
         out.mux(stream.encode(None))
-    if count != info.frames or probe(part).frames != count:
-        raise DataError(
-            f"{info.path}: {count} frames came out, its packets promise {info.frames}; audit it (mvkit data audit)"
-        )
+    if (held := probe(part).frames) != info.frames:
+        raise DataError(f"{info.path}: {held} of its {info.frames} frames were written; audit it (mvkit data audit)")
 
 
-def _x264(recipe: Recipe) -> dict[str, str]:
-    groups = f"keyint={recipe.gop}:min-keyint={recipe.gop}:scenecut=0:open-gop=0:bframes=0:threads=1"
-    return {"crf": str(recipe.crf), "preset": recipe.preset, "x264-params": groups}
-
-
-def _upright(info: VideoInfo, width: int, height: int, deadline: Deadline) -> Iterator[VideoFrame]:
-    """All frames in order as yuv420p of that size, upright. Raises DataError at the first sign of damage."""
-    convert, turn = VideoReformatter(), VideoReformatter()
-    with opened(info.path) as file:
-        decoding, count = Decoding(file), 0
-        for frames in pictures(file, decoding, deadline):
-            if decoding.damage:
-                raise DataError(
-                    f"{info.path}: damaged near frame {count} ({decoding.damage[0]}); download it again or leave it out"
-                )
-            for frame in frames:
-                if info.rotation or info.mirrored or frame.format.is_rgb:
-                    rgb = info.orientation.apply(turn.reformat(frame, format="rgb24").to_ndarray())
-                    frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
-                yield convert.reformat(frame, width, height, format="yuv420p", dst_color_range=ColorRange.MPEG)
-                count += 1
+def _upright(info: VideoInfo, width: int, height: int, timeout: float) -> Iterator[VideoFrame]:
+    """All frames in order as yuv420p of that size, upright. Raises DataError at the end if not all are good."""
+    convert, turn, survey = VideoReformatter(), VideoReformatter(), Survey(info, timeout)
+    for _, frame in survey:
+        if info.orientation != Orientation() or frame.format.is_rgb:
+            rgb = info.orientation.rgb(frame, turn)
+            frame = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
+        yield convert.reformat(frame, width, height, format="yuv420p", dst_color_range=ColorRange.MPEG)
+    if survey.verdict:
+        raise DataError(f"{info.path}: {survey.verdict}; download it again or leave it out")

@@ -8,6 +8,8 @@ then waits for ever. What still hangs ends in an error after `timeout` seconds.
 import multiprocessing
 import sys
 from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
+from itertools import count
 from time import monotonic
 from typing import Any
 
@@ -22,28 +24,50 @@ from mvkit.errors import DataError, OptionError
 _POLL = 2.0
 
 
+@dataclass
 class ClipLoader:
-    """Iterates over `Batch`es; made by `clip_loader`, which says what the arguments mean."""
+    """Iterates over `Batch`es of `batch` clips, from a step of a run on; one epoch unless asked otherwise.
 
-    def __init__(
-        self,
-        dataset: ClipDataset,
-        batch: int,
-        *,
-        seed: int,
-        first: int,
-        last: int | None,
-        shuffle: bool,
-        drop_last: bool,
-        rank: int,
-        world: int,
-        workers: int,
-        timeout: float,
-        pin: bool,
-    ) -> None:
-        self.dataset, self.batch, self.seed, self.first, self.last = dataset, batch, seed, first, last
-        self.shuffle, self.drop_last, self.rank, self.world = shuffle, drop_last, rank, world
-        self.workers, self.timeout, self.pin = workers, timeout, pin
+    seed: of the order (the dataset's own seed is that of the draws). epoch, start_step: where to begin; start_step is
+    counted from the beginning of `epoch` and may be larger than an epoch. epochs: how many epochs from `epoch` on,
+    None for no end. drop_last: leave out an incomplete last batch. rank, world: this process out of how many; a step
+    then takes batch * world clips. workers: reading processes, 0 for none. timeout: seconds to wait for a batch.
+    pin: page-locked memory. Raises OptionError for values out of range; while running, DataError (see `ClipDataset`).
+    """
+
+    dataset: ClipDataset
+    batch: int
+    _: KW_ONLY
+    seed: int = 0
+    epoch: int = 0
+    start_step: int = 0
+    epochs: int | None = 1
+    shuffle: bool = True
+    drop_last: bool = True
+    rank: int = 0
+    world: int = 1
+    workers: int = 0
+    timeout: float = 120.0
+    pin: bool = False
+
+    def __post_init__(self) -> None:
+        counts = (self.seed, self.epoch, self.start_step, self.workers, self.rank)
+        if min(self.batch, self.world) < 1 or min(counts) < 0 or self.rank >= self.world or self.timeout <= 0:
+            raise OptionError(
+                f"batch and world must be 1 or more, seed, epoch, start_step and workers 0 or more, rank below world, "
+                f"timeout above 0; got {self}"
+            )
+        clips, step = len(self.dataset), self.batch * self.world
+        if self.steps_per_epoch == 0:
+            raise OptionError(
+                f"{clips} clips do not fill one step of {step}; "
+                f"use batch={max(clips // self.world, 1)} or drop_last=False"
+            )
+        if not self.drop_last and clips % step % self.world:
+            raise OptionError(
+                f"the last step of {clips} clips does not divide over {self.world} processes; "
+                f"use drop_last=True or a set whose size is a multiple of {self.world}"
+            )
 
     @property
     def steps_per_epoch(self) -> int:
@@ -51,36 +75,35 @@ class ClipLoader:
         return steps_per_epoch(len(self.dataset), self.batch * self.world, self.drop_last)
 
     def __len__(self) -> int:
-        if self.last is None:
+        if self.epochs is None:
             raise OptionError("a loader with epochs=None has no length; count its steps")
-        return max(self.last - self.first, 0)
+        return len(self._steps())
 
     def keys(self, step: int) -> list[Key]:
         """The (epoch, index) pairs of this rank's batch at a step, counted from 0 over the run."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        count = len(self.dataset)
-        order = np.random.default_rng((self.seed, epoch)).permutation(count) if self.shuffle else np.arange(count)
+        clips = len(self.dataset)
+        order = np.random.default_rng((self.seed, epoch)).permutation(clips) if self.shuffle else np.arange(clips)
         begin = place * self.batch * self.world
         share = order[begin : begin + self.batch * self.world][self.rank :: self.world]
         return [(epoch, int(index)) for index in share]
 
-    def _all_keys(self) -> Iterator[list[Key]]:
-        step = self.first
-        while self.last is None or step < self.last:
-            yield self.keys(step)
-            step += 1
-
     def __iter__(self) -> Iterator[Batch]:
         batches = iter(self._torch_loader())
-        step = self.first
-        while self.last is None or step < self.last:
+        for step in self._steps():
             batch = self._next(batches, step)
             if isinstance(batch, DataError):
                 raise batch
             batch.step, batch.epoch = step, step // self.steps_per_epoch
             self.dataset.note(batch.replaced)
             yield batch
-            step += 1
+
+    def _steps(self) -> Any:
+        """Numbers of the steps to come, counted over the run: a range, or a count without end."""
+        first = self.epoch * self.steps_per_epoch + self.start_step
+        if self.epochs is None:
+            return count(first)
+        return range(first, (self.epoch + self.epochs) * self.steps_per_epoch)
 
     def _next(self, batches: Iterator[Any], step: int) -> Any:
         """The next batch of the torch loader, asked again every few seconds until `timeout` is over."""
@@ -116,7 +139,7 @@ class ClipLoader:
             }
         return DataLoader(
             self.dataset,
-            batch_sampler=_Keys(self),  # type: ignore[arg-type]
+            batch_sampler=map(self.keys, self._steps()),  # type: ignore[arg-type]
             collate_fn=_as_it_is,
             num_workers=self.workers,
             pin_memory=self.pin,
@@ -124,75 +147,13 @@ class ClipLoader:
         )
 
 
-def clip_loader(
-    dataset: ClipDataset,
-    batch: int,
-    *,
-    seed: int = 0,
-    epoch: int = 0,
-    start_step: int = 0,
-    epochs: int | None = 1,
-    shuffle: bool = True,
-    drop_last: bool = True,
-    rank: int = 0,
-    world: int = 1,
-    workers: int = 0,
-    timeout: float = 120.0,
-    pin: bool = False,
-) -> ClipLoader:
-    """Batches of `batch` clips, from a step of a run on; one epoch unless asked otherwise.
-
-    seed: of the order (the dataset's own seed is that of the draws). epoch, start_step: where to begin; start_step is
-    counted from the beginning of `epoch` and may be larger than an epoch. epochs: how many epochs from `epoch` on,
-    None for no end. drop_last: leave out an incomplete last batch. rank, world: this process out of how many; a step
-    then takes batch * world clips. workers: reading processes, 0 for none. timeout: seconds to wait for a batch.
-    pin: page-locked memory. Raises OptionError for values out of range; while running, DataError (see `ClipDataset`).
-    """
-    if min(batch, world) < 1 or min(seed, epoch, start_step, workers) < 0 or not 0 <= rank < world or timeout <= 0:
-        raise OptionError(
-            f"clip_loader: batch and world 1 or more, seed, epoch, start_step and workers 0 or more, rank below world, "
-            f"timeout above 0; got {batch=} {world=} {seed=} {epoch=} {start_step=} {workers=} {rank=} {timeout=}"
-        )
-    steps = steps_per_epoch(len(dataset), batch * world, drop_last)
-    if steps == 0:
-        raise OptionError(
-            f"clip_loader: {len(dataset)} clips do not fill one step of {batch * world}; "
-            f"use batch={max(len(dataset) // world, 1)} or drop_last=False"
-        )
-    if not drop_last and (len(dataset) % (batch * world)) % world:
-        raise OptionError(
-            f"clip_loader: the last step of {len(dataset)} clips does not divide over {world} processes; "
-            f"use drop_last=True or a set whose size is a multiple of {world}"
-        )
-    return ClipLoader(
-        dataset,
-        batch,
-        seed=seed,
-        first=epoch * steps + start_step,
-        last=None if epochs is None else (epoch + epochs) * steps,
-        shuffle=shuffle,
-        drop_last=drop_last,
-        rank=rank,
-        world=world,
-        workers=workers,
-        timeout=timeout,
-        pin=pin,
-    )
+clip_loader = ClipLoader
+"""Called like a function, it reads as one."""
 
 
-def steps_per_epoch(count: int, step: int, drop_last: bool = True) -> int:
-    """How many steps of `step` clips an epoch over `count` clips has."""
-    return count // step if drop_last else -(-count // step)
-
-
-class _Keys:
-    """What the torch loader takes for a batch sampler: it only iterates."""
-
-    def __init__(self, loader: ClipLoader) -> None:
-        self.loader = loader
-
-    def __iter__(self) -> Iterator[list[Key]]:
-        return self.loader._all_keys()
+def steps_per_epoch(clips: int, step: int, drop_last: bool = True) -> int:
+    """How many steps of `step` clips an epoch over `clips` clips has."""
+    return clips // step if drop_last else -(-clips // step)
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -7,6 +7,7 @@ in the official pre-training lists, and give a sample without that label.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class Manifest(Sequence[Sample]):
         sets = ", ".join(f"{name}: {self.num_classes(name)} classes" for name in self.label_names)
         return f"Manifest({len(self)} samples{', ' + sets if sets else ''}, source={str(self.source)!r})"
 
-    @property
+    @cached_property
     def label_names(self) -> tuple[str, ...]:
         """Names of the label sets, in the order met."""
         return tuple(dict.fromkeys([*self.classes, *(name for sample in self.samples for name in sample.labels)]))
@@ -77,10 +78,6 @@ class Manifest(Sequence[Sample]):
         """The samples at these places, in this order."""
         return replace(self, samples=tuple(self.samples[i] for i in indices))
 
-    def missing(self) -> list[Path]:
-        """Paths of samples that are not there now, each once."""
-        return [path for path in dict.fromkeys(sample.path for sample in self.samples) if not path.exists()]
-
 
 def read_manifest(
     path: str | Path,
@@ -89,7 +86,6 @@ def read_manifest(
     root: str | Path | None = None,
     label: str = "label",
     split: str | None = None,
-    classes: Mapping[str, Sequence[str]] | None = None,
     bad: str = "raise",
 ) -> Manifest:
     """Read a list of clips; the format is found from the content unless named.
@@ -99,11 +95,10 @@ def read_manifest(
     (JSON array of video or image with caption, or question and answer), `folder`, `auto`; `spans` (path first count:
     pre-training lists of VideoMAE V2, with `0 -1` for whole videos).
     root: what relative paths start from; the list's own folder by default. label: the name given to the one label of
-    the official lists. split: keep one split only. classes: label set -> names, where the list has none.
+    the official lists. split: keep one split only.
     bad: `raise` on lines that cannot be read, or `list` them in `problems` and go on.
     Raises DataError naming file and line, OptionError for an unknown format or split.
     """
-
     path = Path(path).expanduser()
     if not path.exists():
         raise DataError(f"{path}: no such manifest; give a list file or a folder of class folders")
@@ -119,9 +114,8 @@ def read_manifest(
         raise DataError(f"{len(found.problems)} bad lines ({name} format): {shown}; repair them or pass bad='list'")
     if not found.samples:
         raise DataError(f"{path}: no samples in it ({name} format, {len(found.problems)} bad lines)")
-    names = {**found.classes, **{key: tuple(value) for key, value in (classes or {}).items()}}
-    manifest = Manifest(tuple(found.samples), names, base, path, found.card, tuple(found.problems))
-    for key in names:
-        if (highest := int(manifest.labels(key).max())) >= len(names[key]):
-            raise DataError(f"{path}: label {highest} of '{key}' has no name; {len(names[key])} class names were given")
+    manifest = Manifest(tuple(found.samples), found.classes, base, path, found.card, tuple(found.problems))
+    for key, names in found.classes.items():
+        if (highest := int(manifest.labels(key).max())) >= len(names):
+            raise DataError(f"{path}: label {highest} of '{key}' has no name; {len(names)} class names were given")
     return manifest if split is None else manifest.split(split)

@@ -9,7 +9,6 @@ from os import PathLike
 from pathlib import Path
 
 import numpy as np
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mvkit.data.readers._decode import Deadline, Decoding, pictures
@@ -25,25 +24,21 @@ _PROBE_SECONDS = 300.0  # only a file whose frames must be decoded to be counted
 class VideoInfo:
     """One video stream of one file, the same stream in every reader.
 
-    width, height: pixels as shown, after the turn that the display matrix asks for. frames: pictures a player shows.
+    width, height: pixels as shown, after the turn that `orientation` tells. frames: pictures a player shows.
     fps: frames per second, the mean where the rate varies; 0 where the file does not say. duration: seconds.
-    rotation: degrees counter-clockwise, already counted in width and height. keyframes: frame numbers where decoding
-    may start. stamp: size in bytes and time of change (ns) of the file this was read from.
+    keyframes: frame numbers where decoding may start. stamp: of the file this was read from (`file_stamp`).
     """
 
     path: Path
     container: str
     codec: str
-    profile: str
     width: int
     height: int
-    rotation: int
-    mirrored: bool
+    orientation: Orientation
     frames: int
     fps: float
     duration: float
     pixel_format: str
-    bit_depth: int
     has_b_frames: bool
     open_gop: bool
     interlaced: bool
@@ -55,8 +50,9 @@ class VideoInfo:
     timeline: Timeline = field(repr=False, compare=False)
 
     @property
-    def orientation(self) -> Orientation:
-        return Orientation(self.rotation, self.mirrored)
+    def rotation(self) -> int:
+        """Degrees counter-clockwise that a player turns the picture by."""
+        return self.orientation.degrees
 
 
 def probe(path: str | PathLike[str]) -> VideoInfo:
@@ -92,7 +88,29 @@ def describe(path: Path, stamp: tuple[int, int]) -> VideoInfo:
         count = _decoded(path) if timeline.uncounted else timeline.packets
         if count != timeline.packets:
             timeline = replace(timeline, untimed=f"only {count} of its {timeline.packets} packets show a frame")
-        return _describe(path, stamp, timeline, file.stream, first, count)
+        stream, turn = file.stream, orientation(first, path)
+        fps, duration, varies = _rate(timeline, stream, count)
+        return VideoInfo(
+            path=path,
+            container=file.container.format.name,
+            codec=stream.codec_context.codec.canonical_name,
+            width=first.height if turn.sideways else first.width,
+            height=first.width if turn.sideways else first.height,
+            orientation=turn,
+            frames=count,
+            fps=fps,
+            duration=duration,
+            pixel_format=first.format.name,
+            has_b_frames=timeline.reordered or bool(stream.codec_context.has_b_frames),
+            open_gop=timeline.leading,
+            interlaced=bool(first.interlaced_frame),
+            variable_rate=varies,
+            keyframes=tuple(int(i) for i in np.flatnonzero(np.isin(timeline.pts, timeline.keys))),
+            stream_index=stream.index,
+            video_streams=len(file.container.streams.video),
+            stamp=stamp,
+            timeline=timeline,
+        )
 
 
 def _decoded(path: Path) -> int:
@@ -100,39 +118,6 @@ def _decoded(path: Path) -> int:
     deadline = Deadline(path, _PROBE_SECONDS)
     with opened(path) as file:
         return sum(map(len, pictures(file, Decoding(file), deadline)))
-
-
-def _describe(
-    path: Path, stamp: tuple[int, int], timeline: Timeline, stream: VideoStream, first: VideoFrame, count: int
-) -> VideoInfo:
-    turn = orientation(first, path)
-    shown = (first.height, first.width) if turn.sideways else (first.width, first.height)
-    fps, duration, varies = _rate(timeline, stream, count)
-    context = stream.codec_context
-    return VideoInfo(
-        path=path,
-        container=stream.container.format.name,
-        codec=context.codec.canonical_name,
-        profile=context.profile or "",
-        width=shown[0],
-        height=shown[1],
-        rotation=turn.degrees,
-        mirrored=turn.mirrored,
-        frames=count,
-        fps=fps,
-        duration=duration,
-        pixel_format=first.format.name,
-        bit_depth=max(component.bits for component in first.format.components),
-        has_b_frames=timeline.reordered or bool(context.has_b_frames),
-        open_gop=timeline.leading,
-        interlaced=bool(first.interlaced_frame),
-        variable_rate=varies,
-        keyframes=tuple(int(i) for i in np.flatnonzero(np.isin(timeline.pts, timeline.keys))),
-        stream_index=stream.index,
-        video_streams=len(stream.container.streams.video),
-        stamp=stamp,
-        timeline=timeline,
-    )
 
 
 def _rate(timeline: Timeline, stream: VideoStream, count: int) -> tuple[float, float, bool]:

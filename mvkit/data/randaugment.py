@@ -15,35 +15,29 @@ from torch import Tensor
 from mvkit.errors import OptionError
 
 
-@dataclass(frozen=True)
-class _Way:
-    """How a strength of 0..1 becomes the argument of an operation; `sign` is +1 or -1 and some ignore it."""
-
-    argument: Callable[[float, int], float | int] | None = None
-
-
 def _enhance(strength: float, sign: int) -> float:
     return max(0.1, 1.0 + 0.9 * strength * sign)
 
 
-# "Increasing" variants: strength 0 changes nothing.
-OPERATIONS: dict[str, _Way] = {
-    "AutoContrast": _Way(),
-    "Equalize": _Way(),
-    "Invert": _Way(),
-    "Rotate": _Way(lambda strength, sign: 30.0 * strength * sign),  # degrees
-    "PosterizeIncreasing": _Way(lambda strength, sign: 4 - int(4 * strength)),  # bits kept
-    "SolarizeIncreasing": _Way(lambda strength, sign: 256 - min(256, int(256 * strength))),  # threshold
-    "SolarizeAdd": _Way(lambda strength, sign: min(128, int(110 * strength))),
-    "ColorIncreasing": _Way(_enhance),
-    "ContrastIncreasing": _Way(_enhance),
-    "BrightnessIncreasing": _Way(_enhance),
-    "SharpnessIncreasing": _Way(_enhance),
-    "ShearX": _Way(lambda strength, sign: 0.3 * strength * sign),
-    "ShearY": _Way(lambda strength, sign: 0.3 * strength * sign),
-    "TranslateXRel": _Way(lambda strength, sign: 0.45 * strength * sign),  # share of the width
-    "TranslateYRel": _Way(lambda strength, sign: 0.45 * strength * sign),
+OPERATIONS: dict[str, Callable[[float, int], float | int] | None] = {
+    "AutoContrast": None,
+    "Equalize": None,
+    "Invert": None,
+    "Rotate": lambda strength, sign: 30.0 * strength * sign,  # degrees
+    "PosterizeIncreasing": lambda strength, sign: 4 - int(4 * strength),  # bits kept
+    "SolarizeIncreasing": lambda strength, sign: 256 - min(256, int(256 * strength)),  # threshold
+    "SolarizeAdd": lambda strength, sign: min(128, int(110 * strength)),
+    "ColorIncreasing": _enhance,
+    "ContrastIncreasing": _enhance,
+    "BrightnessIncreasing": _enhance,
+    "SharpnessIncreasing": _enhance,
+    "ShearX": lambda strength, sign: 0.3 * strength * sign,
+    "ShearY": lambda strength, sign: 0.3 * strength * sign,
+    "TranslateXRel": lambda strength, sign: 0.45 * strength * sign,  # share of the width
+    "TranslateYRel": lambda strength, sign: 0.45 * strength * sign,
 }
+"""timm's operations -> the argument for a strength of 0..1 and a sign of +1 or -1, None where it takes none. Those
+called "increasing" change nothing at strength 0."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +64,7 @@ class RandAugment:
             keep, sign = generator.random() < self.chance, 1 if generator.random() < 0.5 else -1
             strength = float(np.clip(self.magnitude + self.spread * generator.standard_normal(), 0, 10)) / 10
             if keep:
-                argument = OPERATIONS[names[place]].argument
+                argument = OPERATIONS[names[place]]
                 chosen.append((names[place], () if argument is None else (argument(strength, sign),)))
         return chosen
 

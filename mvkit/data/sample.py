@@ -13,7 +13,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif")
 class Sample:
     """One clip, image or folder of frames.
 
-    path: where it lies. labels: label set -> class number, 0 or more. caption: its first caption, captions: all.
+    path: where it lies. labels: label set -> class number, 0 or more.
     start, end: the part that is meant, in seconds; None means all of it. frames: the count its list gives, if any;
     first: the number in the name of the first of them, for folders that hold more.
     split: the part of the set it belongs to. qa: dicts with question and answer. boxes: (S, T, 4) nested lists.
@@ -21,7 +21,6 @@ class Sample:
 
     path: Path
     labels: Mapping[str, int] = field(default_factory=dict)
-    caption: str = ""
     captions: tuple[str, ...] = ()
     start: float | None = None
     end: float | None = None
@@ -33,10 +32,11 @@ class Sample:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", Path(self.path))
-        if self.captions and not self.caption:
-            object.__setattr__(self, "caption", self.captions[0])
-        elif self.caption and not self.captions:
-            object.__setattr__(self, "captions", (self.caption,))
+
+    @property
+    def caption(self) -> str:
+        """The first caption, "" where there is none."""
+        return self.captions[0] if self.captions else ""
 
     @property
     def kind(self) -> str:

@@ -179,7 +179,8 @@ TRAIN: dict[str, Callable[[int, int, int, Generator], np.ndarray]] = {
     "middles": lambda length, frames, stride, g: middles(length, frames),
     "interval_middles": lambda length, frames, stride, g: interval_middles(length, frames),
 }
-"""Rules by name, all called as rule(length, frames, stride, generator); the last three draw nothing."""
+"""Rules by name, all called as rule(length, frames, stride, generator); the last three draw nothing: always the same
+frames of a file, as cached features need."""
 
 
 def rule(name: str) -> Callable[[int, int, int, Generator], np.ndarray]:

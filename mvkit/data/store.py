@@ -56,36 +56,16 @@ def read_sample(sample: Sample, indices: np.ndarray, reader: str = "auto", audit
 
 
 class FrameStore:
-    """All frames of a set as one flat uint8 tensor: one block is shared with workers, not one per clip."""
+    """All frames of a set as one flat uint8 tensor: one block is shared with workers, not one per clip.
 
-    def __init__(self, shapes: dict[int, tuple[int, ...]], data: Tensor) -> None:
-        self.shapes, self.data, self.begins, begin = shapes, data, {}, 0
-        for index, shape in shapes.items():
-            self.begins[index] = begin
-            begin += int(np.prod(shape))
+    What cannot be read goes to `bad`, place in the manifest -> reason. Raises OptionError beyond `limit` GiB.
+    """
 
-    def __len__(self) -> int:
-        return len(self.shapes)
-
-    def length(self, index: int) -> int:
-        """Frames of sample `index`. Raises DataError for one that could not be read."""
-        if index not in self.shapes:
-            raise DataError(f"sample {index} could not be read when the memory cache was filled")
-        return self.shapes[index][0]
-
-    def frames(self, index: int, picked: np.ndarray) -> Tensor:
-        """(n, 3, H, W) uint8, a copy in channels-last memory."""
-        shape = self.shapes[index]
-        begin = self.begins[index]
-        clip = self.data[begin : begin + int(np.prod(shape))].view(shape)
-        return clip[torch.from_numpy(picked)].permute(0, 3, 1, 2)
-
-    @classmethod
-    def fill(
-        cls, manifest: Manifest, reader: str, limit: float, bad: dict[int, str], audit: Audit | None = None
-    ) -> FrameStore:
-        """Decode a set; what cannot be read goes to `bad`, place -> reason. Raises OptionError beyond `limit` GiB."""
-        shapes, parts, total = {}, [], 0
+    def __init__(
+        self, manifest: Manifest, reader: str, limit: float, bad: dict[int, str], audit: Audit | None = None
+    ) -> None:
+        self._places: dict[int, tuple[int, tuple[int, ...]]] = {}  # where a sample begins, and its shape
+        parts, total = [], 0
         for index, sample in enumerate(manifest):
             try:
                 length = sample_length(sample)
@@ -93,14 +73,27 @@ class FrameStore:
             except DataError as err:
                 bad[index] = str(err)
                 continue
-            shapes[index], total = frames.shape, total + frames.size
+            self._places[index], total = (total, frames.shape), total + frames.size
             parts.append(torch.from_numpy(np.ascontiguousarray(frames)).reshape(-1))
             if total > limit * 2**30:
                 raise OptionError(
                     f"cache='memory': {index + 1} of {len(manifest)} samples already take {total / 2**30:.1f} GiB, "
                     f"more than cache_limit={limit}; raise it, use a smaller set, or cache=None"
                 )
-        return cls(shapes, torch.cat(parts) if parts else torch.empty(0, dtype=torch.uint8))
+        self._data = torch.cat(parts) if parts else torch.empty(0, dtype=torch.uint8)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def length(self, index: int) -> int:
+        """Frames of a sample that could be read."""
+        return self._places[index][1][0]
+
+    def frames(self, index: int, picked: np.ndarray) -> Tensor:
+        """(n, 3, H, W) uint8, a copy in channels-last memory."""
+        begin, shape = self._places[index]
+        clip = self._data[begin : begin + int(np.prod(shape))].view(shape)
+        return clip[torch.from_numpy(picked)].permute(0, 3, 1, 2)
 
 
 def load_arrays(
@@ -108,11 +101,10 @@ def load_arrays(
     frames: int | None = None,
     *,
     stride: int = 1,
-    start: int = 0,
     reader: str = "auto",
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
-    """The set as one tensor (n, F, H, W, 3) uint8: frames start, start + stride, ... of every sample.
+    """The set as one tensor (n, F, H, W, 3) uint8: frames 0, stride, 2 * stride, ... of every sample.
 
     frames: how many; None takes as many as the first sample has. For small sets of one frame size.
     Raises DataError naming the files that are broken, too short or of another size.
@@ -121,10 +113,10 @@ def load_arrays(
     for number, sample in enumerate(manifest):
         try:
             length = sample_length(sample)
-            frames = -(-(length.frames - start) // stride) if frames is None else frames
-            if frames < 1 or length.frames < start + (frames - 1) * stride + 1:
-                raise DataError(f"{sample.path}: {length.frames} frames, wanted {frames} from {start} by {stride}")
-            clip = read_sample(sample, length.first + start + stride * np.arange(frames), reader)
+            frames = -(-length.frames // stride) if frames is None else frames
+            if frames < 1 or length.frames < (frames - 1) * stride + 1:
+                raise DataError(f"{sample.path}: {length.frames} frames, wanted {frames}, {stride} apart")
+            clip = read_sample(sample, length.first + stride * np.arange(frames), reader)
             if out is None:
                 out = torch.empty((len(manifest), *clip.shape), dtype=torch.uint8)
             if clip.shape != out.shape[1:]:

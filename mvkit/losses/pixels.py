@@ -5,7 +5,7 @@ from torch import Tensor
 
 from mvkit.errors import ShapeError
 
-# Added to the standard deviation, outside the root, as the released code does; image MAE has it inside.
+# Added to the standard deviation, as the released code does; image MAE adds it to the variance.
 STD_EPS = 1e-6
 
 
@@ -17,6 +17,15 @@ def normalise_pixels(pixels: Tensor, *, channels: int = 3) -> Tensor:
     mean, std = pixel_statistics(pixels, channels=channels)
     parts = pixels.unflatten(-1, (-1, channels))
     return ((parts - mean) / (std + STD_EPS)).flatten(-2)
+
+
+def normalise_patches(pixels: Tensor) -> Tensor:
+    """pixels: (..., P) -> each patch with mean 0 and (unbiased) variance 1 over its pixels and channels together.
+
+    Paper: MAE, arXiv:2111.06377. Here the epsilon lies inside the root.
+    """
+    mean, variance = pixels.mean(-1, keepdim=True), pixels.var(-1, keepdim=True)
+    return (pixels - mean) / (variance + STD_EPS).sqrt()
 
 
 def pixel_statistics(pixels: Tensor, *, channels: int = 3) -> tuple[Tensor, Tensor]:

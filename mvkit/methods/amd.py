@@ -73,7 +73,7 @@ class AMD(Method):
         if generation and not masker.counts(encoder.grid)["extra"]:
             raise OptionError(
                 f"AMD: {masker!r} leaves the teacher no token of its own on a {encoder.grid}, so there is nothing to "
-                "generate: lower mask_ratio_teacher, or set genfac=0"
+                "generate: lower teacher_ratio, or set genfac=0"
             )
         teacher.check(encoder.grid)
         self.encoder, self.decoder, self.masker = encoder, decoder, masker
@@ -95,8 +95,8 @@ class AMD(Method):
         image: int = 224,
         patch: int = 16,
         tubelet: int = 2,
-        mask_ratio_student: float = 0.9,
-        mask_ratio_teacher: float = 0.75,
+        student_ratio: float = 0.9,
+        teacher_ratio: float = 0.75,
         student_layers_direct: Sequence[int] | None = None,
         teacher_layers_direct: Sequence[int] | None = None,
         student_layers_gen: Sequence[int] | None = None,
@@ -158,7 +158,7 @@ class AMD(Method):
             decoder=decoder,
             projections=projections,
             generators=generators,
-            masker=NestedMasker(student_ratio=mask_ratio_student, teacher_ratio=mask_ratio_teacher),
+            masker=NestedMasker(student_ratio=student_ratio, teacher_ratio=teacher_ratio),
             direct=direct,
             generation=generation,
             align_loss=align_loss,

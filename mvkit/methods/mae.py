@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from mvkit import maskers
 from mvkit.errors import OptionError, ShapeError
-from mvkit.losses.pixels import pixel_loss
+from mvkit.losses.pixels import normalise_patches, pixel_loss
 from mvkit.maskers.base import MaskContext, Masker
 from mvkit.methods.base import Method, StepOutput, Targets
 from mvkit.models.block import init_linear
@@ -29,8 +29,6 @@ from mvkit.tokens import TokenGrid, patchify
 # Width, depth and heads of the released decoder, whatever the encoder; "tiny" takes the kit's own.
 DECODER = (512, 8, 16)
 FRAMES_USED = ("one", "all")
-# Added to the variance, inside the root, as the released code does; VideoMAE has it outside.
-VARIANCE_EPS = 1e-6
 
 
 class MAE(Method):
@@ -166,9 +164,3 @@ def take_frames(clips: Tensor, chosen: Tensor) -> Tensor:
     """clips: (B, 3, T, H, W), chosen: (B, k) frame numbers -> images (B*k, 3, 1, H, W), clip by clip."""
     rows = torch.arange(len(clips), device=clips.device)[:, None]
     return rearrange(clips.transpose(1, 2)[rows, chosen], "b k c h w -> (b k) c 1 h w")
-
-
-def normalise_patches(pixels: Tensor) -> Tensor:
-    """pixels: (..., P) -> each patch with mean 0 and (unbiased) variance 1 over its pixels and channels together."""
-    mean, variance = pixels.mean(-1, keepdim=True), pixels.var(-1, keepdim=True)
-    return (pixels - mean) / (variance + VARIANCE_EPS).sqrt()

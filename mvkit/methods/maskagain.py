@@ -95,7 +95,7 @@ class MaskAgain(Method):
         patch: int = 16,
         tubelet: int = 2,
         masker: str = "tube",
-        mask_ratio: float = 0.9,
+        ratio: float = 0.9,
         distill: str = "hybrid",
         onlykd: bool = False,
         gamma: float = 0.2,
@@ -138,7 +138,7 @@ class MaskAgain(Method):
             drop_path=drop_path,
             final_norm=False,
         )
-        chosen = maskers.create(masker, ratio=mask_ratio)
+        chosen = maskers.create(masker, ratio=ratio)
         visible = chosen.counts(grid)["encoder"]
         weights = weigh(
             distill, onlykd=onlykd, gamma=gamma, alpha=alpha, beta=beta, beta_kd1=beta_kd1, beta_kd2=beta_kd2

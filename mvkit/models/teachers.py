@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -13,33 +12,9 @@ from torch import Tensor, nn
 from mvkit.errors import ShapeError
 from mvkit.maskers.base import TokenMask
 from mvkit.models.block import AttentionHeads
+from mvkit.models.frames import Encoder, per_frame, sees_frames
 from mvkit.models.vit import Encoded
 from mvkit.tokens import TokenGrid
-
-
-class Encoder(Protocol):
-    """What a teacher is made from: `VideoViT`, or another network that answers the same calls."""
-
-    grid: TokenGrid
-    patch: int
-    tubelet: int
-    width: int
-    depth: int
-    heads: int
-
-    @property
-    def out_width(self) -> int: ...
-
-    def finish(self, layer: Tensor) -> Tensor: ...
-
-    def __call__(
-        self,
-        clips: Tensor,
-        mask: TokenMask | None = None,
-        *,
-        layers: Collection[int] = (),
-        heads: Collection[int] = (),
-    ) -> Encoded: ...
 
 
 class Teacher(nn.Module):
@@ -59,7 +34,7 @@ class Teacher(nn.Module):
     @property
     def per_frame(self) -> bool:
         """Is it an image encoder?"""
-        return self.encoder.grid.t == 1 and self.encoder.tubelet == 1
+        return sees_frames(self.encoder)
 
     def train(self, mode: bool = True) -> Teacher:
         return super().train(False)
@@ -70,7 +45,7 @@ class Teacher(nn.Module):
         if (own.h, own.w) != (grid.h, grid.w) or (own.t != grid.t and not self.per_frame):
             raise ShapeError(
                 f"teacher {self.source} has a {own}, the student a {grid}: their tokens must fall on the same places; "
-                f"choose image and patch so that both have {own.h}x{own.w} places"
+                f"give the student image and patch for {own.h}x{own.w} places"
                 + ("" if self.per_frame else f" and {own.t} steps")
             )
 
@@ -97,9 +72,7 @@ class Teacher(nn.Module):
             elif mask is not None:
                 raise ShapeError(f"image teacher {self.source} takes a mask with images only, not with clips of frames")
             else:
-                frames = clips[:, :, :: clips.shape[2] // (steps or clips.shape[2])]
-                seen = self.encoder(rearrange(frames, "b c t h w -> (b t) c 1 h w"), layers=layers, heads=heads)
-                out = _per_clip(seen, len(clips))
+                out = per_frame(self.encoder, clips, steps=steps, layers=layers, heads=heads)
         # Clones made outside are ordinary tensors; a loss could not keep inference tensors for its backward pass.
         return Encoded(
             tokens=out.tokens.clone(),
@@ -122,16 +95,6 @@ class Teacher(nn.Module):
             raise ShapeError(f"teacher {self.source} has no class token, so there is no class attention to mask by")
         found = encoded.attention(number)[:, :, 0, 1:].mean(1)
         return found.view(-1, encoded.tokens.shape[1] // found.shape[1], found.shape[1])
-
-
-def _per_clip(seen: Encoded, batch: int) -> Encoded:
-    """Frames' tokens (B*t, n, D) -> clips' tokens (B, t*n, D); class tokens stay one a frame: (B, t, D)."""
-
-    def fold(x: Tensor) -> Tensor:
-        return rearrange(x, "(b t) n d -> b (t n) d", b=batch)
-
-    first = None if seen.class_token is None else seen.class_token.view(batch, -1, seen.class_token.shape[-1])
-    return Encoded(fold(seen.tokens), {n: fold(x) for n, x in seen.layers.items()}, first, seen.heads)
 
 
 def _resize(clips: Tensor, size: tuple[int, int]) -> Tensor:

@@ -1,5 +1,6 @@
 """Training: a spec in, a run out."""
 
+from mvkit.train import chain as chain
 from mvkit.train import presets as presets
 from mvkit.train.journal import Journal as Journal
 from mvkit.train.loop import Run as Run

@@ -1,5 +1,6 @@
-"""Budgets of the quickstart: what a laptop learns in a minute, and in ten."""
+"""Budgets for moving_shapes on a laptop: the quickstart's, and those of every method and its teachers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from mvkit.errors import OptionError, unknown
@@ -25,7 +26,7 @@ _COMMON: dict[str, Any] = {
 }
 _QUICKSTART: dict[str, dict[str, Any]] = {
     "quick": {"data": {"clips": 320, "val": 64}, "steps": 2400, "warmup": 100, "lr": 0.048, "monitor_every": 800},
-    "long": {"data": {"clips": 768, "val": 256}, "steps": 4000, "warmup": 400, "lr": 0.048, "monitor_every": 1000},
+    "long": {"data": {"clips": 768, "val": 256}, "steps": 10000, "warmup": 1000, "lr": 0.048, "monitor_every": 2500},
 }
 # Tubes make the clearer pictures. Random tokens make a small model look at motion: what is hidden here is often visible
 # one step earlier or later, somewhere else in the picture (reports/LOG.md has both).
@@ -57,3 +58,44 @@ def quickstart(
     if steps:
         chosen |= {"steps": steps, "warmup": min(chosen["warmup"], steps // 10)}
     return RunSpec(**chosen)
+
+
+# Every method sees the clips of the long quickstart. A tiny encoder, 64 pixels, 4 x 8 x 8 tokens; teachers are as small
+# as their students, so what is seen is what a teacher adds, not what size does.
+_SET = {"data": {"clips": 768, "val": 256, "seed": 0}, "teacher_cache": 2048}
+_SHAPE = {"size": "tiny", "patch": 8}
+_FLAT = {"normalise_targets": False}
+_SPACE = {"position": "sincos_3d"}
+# method -> its options, batch and base rate, and steps of the quick and the long budget.
+_METHODS: dict[str, dict[str, Any]] = {
+    "videomae": {
+        "options": {**_FLAT, **_SPACE, "masker": "random", "ratio": 0.9},
+        "lr": 0.048,
+        "steps": {"quick": 2400, "long": 10000},
+    },
+    "mae": {"options": {**_FLAT}, "batch": 64, "lr": 0.012, "steps": {"quick": 1000, "long": 6000}},
+    "clip_frames": {"options": {}, "batch": 64, "lr": 0.012, "steps": {"quick": 400, "long": 1500}},
+    "mvd": {"options": {**_SPACE, "ratio": 0.9}, "lr": 0.048, "steps": {"quick": 1200, "long": 6000}},
+    "amd": {"options": {**_FLAT, **_SPACE}, "lr": 0.048, "steps": {"quick": 1200, "long": 6000}},
+    "maskagain": {"options": {**_SPACE, "ratio": 0.75}, "lr": 0.048, "steps": {"quick": 1200, "long": 6000}},
+    "umt": {"options": {**_SPACE, "tubelet": 2, "ratio": 0.75}, "lr": 0.048, "steps": {"quick": 1200, "long": 6000}},
+}
+
+
+def embedded(
+    method: str, preset: str = "quick", *, teachers: Mapping[str, str] | None = None, steps: int = 0, seed: int = 0
+) -> RunSpec:
+    """The spec of a method on moving_shapes: `quick` (about a minute) or `long` (several).
+
+    teachers: options that name its teachers, of `chain.teachers`. steps: 0 takes the preset's.
+    Raises OptionError for an unknown method or preset.
+    """
+    if method not in _METHODS:
+        raise OptionError(unknown("method with a preset", method, _METHODS))
+    known = _METHODS[method]
+    if preset not in known["steps"]:
+        raise OptionError(unknown("preset", preset, known["steps"]))
+    chosen = {**_COMMON, **_SET, **{k: v for k, v in known.items() if k not in ("options", "steps")}}
+    chosen["options"] = {**_SHAPE, **known["options"], **(teachers or {})}
+    length = steps or known["steps"][preset]
+    return RunSpec(**{**chosen, "method": method, "steps": length, "warmup": length // 10, "seed": seed})

@@ -101,10 +101,9 @@ def test_every_recipe_treats_all_frames_alike_and_repeats_with_the_seed(name):
 
 
 @pytest.mark.parametrize("name", ["pretrain", "finetune", "random_resized"])
-def test_each_clip_of_a_batch_has_its_own_draw(name):
-    clips = clip_of(still=True).expand(6, -1, -1, -1, -1)
-    out = augment.each(clips, augment.recipe(name, 24), rng())
-    assert out.shape == (6, 3, 3, 24, 24)
+def test_each_generator_gives_a_clip_its_own_draw(name):
+    out = [augment.recipe(name, 24)(clip_of(still=True), child) for child in rng().spawn(6)]
+    assert out[0].shape == (3, 3, 24, 24)
     assert len({clip.numpy().tobytes() for clip in out}) == 6
 
 
@@ -146,12 +145,12 @@ def test_erasing_noise_has_the_colour_statistics_of_the_models():
 def test_strengths_of_rand_augment_are_those_of_timm():
     from timm.data.auto_augment import LEVEL_TO_ARG
 
-    for name, way in OPERATIONS.items():
+    for name, argument in OPERATIONS.items():
         theirs = LEVEL_TO_ARG[name]
-        assert (theirs is None) == (way.argument is None)
+        assert (theirs is None) == (argument is None)
         for level in (0.0, 3.3, 7.0, 9.9, 10.0) if theirs else ():
             wanted = {theirs(level, {})[0] for _ in range(60)}  # both signs
-            got = {way.argument(level / 10, sign) for sign in (1, -1)}
+            got = {argument(level / 10, sign) for sign in (1, -1)}
             assert sorted(got) == pytest.approx(sorted(wanted)), name
 
 

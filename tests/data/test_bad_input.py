@@ -1,6 +1,8 @@
 """Files that are no video, or only part of one: one line that names the file and what is wrong with it."""
 
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -9,6 +11,7 @@ from barcode import CLIPS, damage, read, write, write_sound
 
 from mvkit.data.audit import audit
 from mvkit.data.frames import read_frames, readers_available
+from mvkit.data.ingest import ingest
 from mvkit.data.probe import probe
 from mvkit.errors import DataError
 
@@ -113,51 +116,88 @@ def test_a_file_may_be_named_anything(tmp_path, monkeypatch, clip_file, name):
         assert read(read_frames(name, [30, 2], reader)) == [30, 2]
 
 
+def _good_one_by_one(path: Path, count: int) -> list[int]:
+    """Numbers of the frames that can be read alone; each shows its own number."""
+    good = []
+    for number in range(count):
+        try:
+            assert read(read_frames(path, [number])) == [number]
+            good.append(number)
+        except DataError as err:
+            assert f"{path}: frame {number} is damaged; " in str(err)
+    return good
+
+
+def _said_by_all(path: Path, bad: int) -> set[str]:
+    """What reading, the audit and ingest say of the good frames and the first bad one."""
+    with pytest.raises(DataError) as whole:
+        read_frames(path, range(probe(path).frames))
+    with pytest.raises(DataError) as one:
+        read_frames(path, [bad])
+    (examined,), (ingested,) = audit([path], ["av"]), ingest([path], path.parent / "out")
+    assert (examined.state, ingested.state) == ("damaged", "failed")
+    texts = [str(whole.value), str(one.value), examined.reason, ingested.reason]
+    assert not any("\n" in text for text in texts)
+    return {
+        found[0] if (found := re.findall(r"\d+ of \d+ frames good, first bad \d+ \(.*?\)", text)) else text
+        for text in texts
+    }
+
+
 @pytest.mark.parametrize("picture", [12, 13, 15, 16])
 @pytest.mark.parametrize("name", ["h264 closed", "h264 closed, B-frames", "h264 open groups"])
-def test_a_frame_built_on_damage_is_refused_and_every_other_one_is_right(tmp_path, clip_file, name, picture):
+def test_reading_the_audit_and_ingest_name_the_same_first_bad_frame(tmp_path, clip_file, name, picture):
     path = damage(clip_file(name), tmp_path / "damaged.mp4", [picture])
-    given, refused = {}, []
-    for number in range(40):
-        try:
-            given[number] = read(read_frames(path, [number]))[0]
-        except DataError as err:
-            assert f"frame {number} of 40 is damaged" in str(err) or f"frame {number} of 40 is missing" in str(err)
-            refused.append(number)
-    assert given == {n: n for n in given}
-    assert set(range(24, 40)) <= set(given) and set(range(9)) <= set(given)
-    assert refused
-    # The same frames in one request and by a full decode: the verdict does not depend on how one asks.
-    with pytest.raises(DataError, match=r"is damaged|is missing"):
-        read_frames(path, range(40))
-    (record,) = audit([path], ["av"])
-    assert (record.state, record.frames, record.sound) == ("damaged", 40, len(given))
-    assert f"frame {refused[0]}" in record.reason
+    good = _good_one_by_one(path, 40)
+    assert {*range(9), *range(24, 40)} <= set(good) < set(range(40))
+    first = min(set(range(40)) - set(good))
+    (said,) = _said_by_all(path, max(set(range(40)) - set(good)))
+    assert said.startswith(f"{len(good)} of 40 frames good, first bad {first} (")
+
+
+@pytest.mark.parametrize("picture", [1, 8, 25])
+def test_a_keyframe_by_its_flag_only_heals_no_damage(tmp_path, clip_file, picture):
+    # Refreshed column by column: the pictures after such a keyframe still show what came before it.
+    path = damage(clip_file("h264 refreshed without keyframes"), tmp_path / "damaged.mp4", [picture])
+    good = _good_one_by_one(path, 40)
+    assert good == list(range(picture))
+    (said,) = _said_by_all(path, 39)
+    assert said.startswith(f"{picture} of 40 frames good, first bad {picture} (")
+
+
+def test_where_frames_are_counted_all_from_the_damage_on_are_bad_for_everyone(tmp_path, clip_file):
+    path = damage(clip_file("h264 avi, B-frames"), tmp_path / "damaged.avi", [20])
+    good = _good_one_by_one(path, 40)
+    assert good == list(range(len(good))) and 10 < len(good) < 25
+    (said,) = _said_by_all(path, 39)
+    assert said.startswith(f"{len(good)} of 40 frames good, first bad {len(good)} (")
+
+
+def test_a_frame_of_another_size_is_a_bad_frame(tmp_path, monkeypatch):
+    small, large = (write(tmp_path / f"{w}.h264", replace(CLIPS["h264 bare stream"], width=w)) for w in (64, 96))
+    path = tmp_path / "both.h264"
+    path.write_bytes(small.read_bytes() + large.read_bytes())
+    assert read(read_frames(path, [39])) == [39]
+    (said,) = _said_by_all(path, 79)
+    assert said == "40 of 80 frames good, first bad 40 (its size changes from 64x48 to 96x48)"
 
 
 def test_damage_is_found_before_a_reader_that_would_hide_it_is_believed(tmp_path, clip_file):
     pytest.importorskip("decord")
     path = damage(clip_file("h264 closed"), tmp_path / "damaged.mp4", [16])
-    with pytest.raises(DataError, match="which decord would hide"):
+    with pytest.raises(DataError, match=r"32 of 40 frames good, first bad 16 \(.*which decord would hide"):
         read_frames(path, [0], "decord")
 
 
-def test_counted_frames_are_refused_from_the_damage_on(tmp_path, clip_file):
-    path = damage(clip_file("h264 avi, B-frames"), tmp_path / "damaged.avi", [20])
-    first = read_frames(path, range(10))
-    assert read(first) == list(range(10))
-    with pytest.raises(DataError, match=r"frame 39 of 40 is at or after damage"):
-        read_frames(path, [39])
-
-
-def test_the_damaged_real_clip_gives_its_sound_frames_only(shared):
+def test_the_damaged_real_clip_gives_its_sound_frames_only(shared, tmp_path):
     path = shared / "clips" / "corrupted.mp4"
     assert read_frames(path, [0, 14, 28]).shape == (3, 720, 1280, 3)
     for number in (29, 31, 49):
-        with pytest.raises(DataError, match=f"frame {number} of 50 is damaged"):
+        with pytest.raises(DataError, match=f"frame {number} is damaged; 29 of 50 frames good, first bad 29 "):
             read_frames(path, [number])
-    (record,) = audit([path], ["av", "decord"])
+    (record,), (ingested,) = audit([path], ["av", "decord"]), ingest([path], tmp_path)
     assert (record.state, record.frames, record.sound, record.exact) == ("damaged", 50, 29, ())
+    assert record.reason.startswith("29 of 50 frames good, first bad 29 ") and record.reason in ingested.reason
 
 
 @pytest.mark.parametrize("name", ["h264 mkv", "vp9 webm", "h264 mkv, B-frames"])

@@ -1,5 +1,8 @@
 """After ingest all readers agree, and nothing has changed but the coding."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -26,7 +29,7 @@ def test_after_ingest_every_reader_gives_every_frame_of_any_source(tmp_path, cli
     assert (record.state, record.frames, record.reason) == ("written", len(numbers), "")
     info = probe(record.target)
     assert (info.container[:3], info.codec, info.pixel_format, info.rotation) == ("mov", "h264", "yuv420p", 0)
-    assert (info.has_b_frames, info.open_gop, info.variable_rate, info.mirrored) == (False, False, False, False)
+    assert (info.has_b_frames, info.open_gop, info.variable_rate, info.orientation.mirrored) == (False,) * 4
     assert info.keyframes == tuple(range(0, len(numbers), 12))
     assert info.width % 2 == info.height % 2 == 0
     places = [n % len(numbers) for n in (30, 3, 39, 13, 12, 11)]
@@ -38,7 +41,7 @@ def test_after_ingest_every_reader_gives_every_frame_of_any_source(tmp_path, cli
     "name", ["h264 closed", "h264 bt709", "h264 full range", "h264 turned 270", "vp8 webm, hidden references"]
 )
 def test_ingest_keeps_the_colours(tmp_path, clip_file, name):
-    (record,) = ingest([clip_file(name)], tmp_path, short_side=64, crf=4)
+    (record,) = ingest([clip_file(name)], tmp_path, short_side=64)
     before, after = (read_frames(p, [0, 20, 39]).astype(float) for p in (record.source, record.target))
     # A matrix or range taken for another moves these inks by 8 levels and more in one channel at least.
     assert abs(before.mean((0, 1, 2)) - after.mean((0, 1, 2))).max() < 2
@@ -48,8 +51,10 @@ def test_ingest_keeps_the_colours(tmp_path, clip_file, name):
 def test_the_short_side_shrinks_evenly_and_never_grows(tmp_path, shared):
     (record,) = ingest([shared / "clips" / "rotated_90.mov"], tmp_path, short_side=128)
     assert (probe(record.target).width, probe(record.target).height) == (128, 228)
-    size = ingest_module.Recipe().size
-    assert size(1280, 720) == (568, 320) and size(340, 256) == (340, 256) and size(65, 49) == (64, 48)
+    info, found = probe(record.source), []
+    for width, height in ((1280, 720), (340, 256), (65, 49)):
+        found.append(ingest_module.size(replace(info, width=width, height=height), 320))
+    assert found == [(568, 320), (340, 256), (64, 48)]
 
 
 def test_the_rate_and_the_sound_are_as_promised(tmp_path, clip_file):
@@ -80,8 +85,8 @@ def test_a_damaged_or_broken_source_fails_alone_and_leaves_no_file(tmp_path, cli
     done = []
     records = ingest(sorted(folder.iterdir()), tmp_path / "out", progress=lambda *step: done.append(step[:2]), jobs=2)
     assert [r.state for r in records] == ["failed", "failed", "written"]
-    assert "damaged near frame 1" in records[0].reason and "not a readable video" in records[1].reason
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["c.mp4"]
+    assert "32 of 40 frames good, first bad 16 " in records[0].reason and "not a readable video" in records[1].reason
+    assert [p.name for p in (tmp_path / "out").rglob("*.mp4")] == ["c.mp4"]
     assert done == [(1, 3), (2, 3), (3, 3)]
 
 
@@ -104,30 +109,54 @@ def test_an_interrupted_ingest_leaves_no_part_and_no_half_file(tmp_path, clip_fi
     monkeypatch.setattr(ingest_module, "_upright", half)
     with pytest.raises(KeyboardInterrupt):
         ingest([clip_file("h264 closed")], tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-def test_folders_are_kept_and_two_files_never_share_a_target(tmp_path, clip_file):
-    data = clip_file("h264 one frame").read_bytes()
-    for name in ("in/x/a.mp4", "in/y/a.mp4", "in/x/a.mov"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    both = ingest([tmp_path / "in/x/a.mp4", tmp_path / "in/y/a.mp4"], tmp_path / "out")
-    assert [r.target for r in both] == [str(tmp_path / "out/x/a.mp4"), str(tmp_path / "out/y/a.mp4")]
-    with pytest.raises(DataError, match=r"a\.mov and .*a\.mp4 would both be written to"):
-        ingest([tmp_path / "in/x/a.mp4", tmp_path / "in/x/a.mov"], tmp_path / "out")
+def _copies(clip: Path, folder: Path, *names: str) -> list[Path]:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(clip.read_bytes())
+    return [folder / name for name in names]
+
+
+def test_the_place_of_a_file_depends_on_that_file_alone(tmp_path, clip_file, monkeypatch):
+    files = _copies(clip_file("h264 one frame"), tmp_path, "x/a.mp4", "y/a.mp4", "x/z/a.mp4", "x/a.mov", "x/a.mov.mp4")
+    together = ingest(files, tmp_path / "out")
+    targets = [Path(record.target) for record in together]
+    assert [record.state for record in together] == ["written"] * 5 and len(set(targets)) == 5
+    assert [target.name for target in targets] == ["a.mp4", "a.mp4", "a.mp4", "a.mov.mp4", "a.mov.mp4.mp4"]
+    assert targets[0].parent == targets[3].parent == targets[4].parent
+    assert targets[0].parent.name.startswith("x-") and targets[1].parent.name.startswith("y-")
+    monkeypatch.chdir(tmp_path / "x")
+    (tmp_path / "link").symlink_to(tmp_path / "y", target_is_directory=True)
+    alone = [files[0], tmp_path / "link" / "a.mp4", "z/a.mp4", "a.mov", tmp_path / "y" / ".." / "x" / "a.mov.mp4"]
+    for source, target in zip(alone, targets, strict=True):
+        (record,) = ingest([source], tmp_path / "out")
+        assert (record.state, Path(record.target)) == ("kept", target)
+
+
+def test_below_a_stated_root_the_folders_are_kept(tmp_path, clip_file):
+    files = _copies(clip_file("h264 one frame"), tmp_path / "in", "x/a.mp4", "x/y/a.mp4", "a", "a.mp4")
+    both = ingest(files[:2], tmp_path / "out", root=tmp_path / "in")
+    assert [record.target for record in both] == [str(tmp_path / "out/x/a.mp4"), str(tmp_path / "out/x/y/a.mp4")]
     with pytest.raises(DataError, match="written over itself"):
-        ingest([tmp_path / "in/x/a.mp4"], tmp_path / "in/x")
+        ingest(files[:1], tmp_path / "in", root=tmp_path / "in")
     with pytest.raises(DataError, match="not below root"):
-        ingest([tmp_path / "in/x/a.mp4"], tmp_path / "out", root=tmp_path / "in/y")
+        ingest(files[:1], tmp_path / "out", root=tmp_path / "in" / "x" / "y")
+    with pytest.raises(DataError, match="would both be written to"):
+        ingest(files[2:], tmp_path / "out")
     assert ingest([], tmp_path / "out") == []
 
 
-@pytest.mark.parametrize("setting", [{"short_side": 8}, {"gop": 0}, {"crf": 99}, {"preset": "quick"}])
-def test_a_setting_out_of_range_is_refused(tmp_path, clip_file, setting):
-    with pytest.raises(OptionError):
-        ingest([clip_file("h264 closed")], tmp_path, **setting)
+def test_a_file_given_twice_is_written_whole(tmp_path, clip_file):
+    records = ingest([clip_file("h264 closed")] * 4, tmp_path, jobs=4)
+    assert len({record.target for record in records}) == 1 and "failed" not in {record.state for record in records}
+    assert probe(records[0].target).frames == 40
+
+
+def test_a_short_side_of_a_few_pixels_is_refused(tmp_path, clip_file):
+    with pytest.raises(OptionError, match="16 pixels or more, got 8"):
+        ingest([clip_file("h264 closed")], tmp_path, short_side=8)
 
 
 def test_ingested_pixels_are_the_same_bytes_in_every_reader(tmp_path, shared):

@@ -106,6 +106,18 @@ def test_a_run_cut_anywhere_and_continued_repeats_bit_for_bit(manifest, tmp_path
     assert not torch.equal(other.clips, whole[0].clips)
 
 
+@pytest.mark.parametrize("sampling", ["first", "middles", "interval_middles"])
+def test_a_view_for_cached_features_is_the_same_in_every_epoch_and_for_every_seed(manifest, tmp_path, sampling):
+    options = {"sampling": sampling, "augment": "centre", "stride": 2, "size": 17}
+    broken = spoil(manifest, tmp_path, 3)
+    views = [dataset_of(broken, seed=seed, **options).batch([(epoch, 7)]) for seed in (0, 9) for epoch in (0, 4)]
+    assert all(torch.equal(view.clips, views[0].clips) for view in views)
+    stand_in = dataset_of(broken, **options).batch([(2, 3), (5, 4)])
+    assert stand_in.indices.dtype == torch.int64 and stand_in.indices.tolist() == [4, 4]
+    assert [(item.index, item.by) for item in stand_in.replaced] == [(3, 4)]
+    assert torch.equal(stand_in.clips[0], stand_in.clips[1])
+
+
 def test_draws_differ_between_clips_and_between_epochs(manifest):
     # One file under twelve places: only the draw can differ.
     twins = replace(manifest, samples=(manifest[0],) * 12)

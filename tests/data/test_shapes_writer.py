@@ -24,6 +24,8 @@ def test_files_are_written_once_completed_when_cut_and_read_back(tmp_path):
     assert calls == [(i + 1, 6) for i in range(6)]
     files = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
     assert files == [*(f"clips/{i:06d}.mp4" for i in range(6)), "manifest.jsonl", "spec.json"]
+    (tmp_path / "plain").touch()
+    assert {file.stat().st_mode for file in folder.rglob("*.*")} == {(tmp_path / "plain").stat().st_mode}
     before = {file: (file.stat().st_mtime_ns, file.read_bytes()) for file in folder.rglob("*") if file.is_file()}
 
     def refuse(done, total):

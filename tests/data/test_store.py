@@ -44,7 +44,7 @@ def test_start_and_end_seconds_cut_the_file(manifest):
     sample = replace(manifest[0], start=0.25, end=0.5)  # 12 frames a second: frames 3, 4, 5
     assert sample_length(sample) == (3, 3)
     clip, _ = ClipDataset(replace(manifest, samples=(sample,)), 3, 1, 32, "none", sampling="first")[0]
-    whole = load_arrays(manifest[:1], 2, start=3)
+    whole = load_arrays(manifest[:1])[:, 3:5]
     assert torch.equal(clip[:, :2], whole[0].permute(3, 0, 1, 2))
     assert torch.equal(load_arrays(replace(manifest, samples=(sample,)), 3)[0, :2], whole[0])
     with pytest.raises(DataError, match="is not in it"):

@@ -81,9 +81,9 @@ def test_without_its_factor_generation_is_left_out_whole():
 
 
 def test_a_teacher_without_tokens_of_its_own_is_refused_unless_nothing_is_generated():
-    with pytest.raises(OptionError, match="lower mask_ratio_teacher, or set genfac=0"):
-        build(mask_ratio_student=0.75, mask_ratio_teacher=0.75)
-    build(mask_ratio_student=0.75, mask_ratio_teacher=0.75, genfac=0.0)
+    with pytest.raises(OptionError, match="lower teacher_ratio, or set genfac=0"):
+        build(student_ratio=0.75, teacher_ratio=0.75)
+    build(student_ratio=0.75, teacher_ratio=0.75, genfac=0.0)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from mvkit.models.vit import VideoViT
 from mvkit.tokens import TokenGrid
 
 GRID = TokenGrid(2, 4, 4)
-SMALL = {"size": "tiny", "frames": 4, "image": 32, "patch": 8, "mask_ratio": 0.5}
+SMALL = {"size": "tiny", "frames": 4, "image": 32, "patch": 8, "ratio": 0.5}
 
 
 def build(width=128, heads=4, **more) -> MaskAgain:

@@ -144,6 +144,21 @@ def test_aligned_layers_count_from_the_last_block():
     assert found == {"teacher": (19, 22, 24), "student": (8, 10, 12)}
 
 
+@pytest.mark.parametrize(
+    ("size", "out_width", "whole", "encoder"), [("base", 512, 88.0, 85.6), ("large", 768, 307.8, 303.1)]
+)
+def test_sizes_have_the_published_numbers_of_parameters(size, out_width, whole, encoder):
+    with torch.device("meta"):
+        made = VideoViT(
+            TokenGrid(1, 14, 14), patch=16, width=16, depth=12, heads=2, out_width=out_width, **ARCHITECTURE
+        )
+        model = methods.create("umt", clip_teacher=Teacher(made), size=size)
+    assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(whole, abs=0.06)
+    assert sum(p.numel() for p in model.encoder.parameters()) / 1e6 == pytest.approx(encoder, abs=0.06)
+    assert len(model.clip_decoder) == 6
+    assert model.masker.counts(model.encoder.grid) == {"encoder": 320}
+
+
 def test_without_a_count_a_shallow_network_aligns_what_it_has():
     assert method().teacher_layers == (1, 2, 3) and method().student_layers == (2, 3, 4)
     assert method(clip_student_return_interval=3).student_layers == (1, 4)

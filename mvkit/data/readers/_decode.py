@@ -12,7 +12,7 @@ from pathlib import Path
 
 import av
 from av.packet import Packet
-from av.video.frame import VideoFrame
+from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from mvkit.data.readers._file import Opened
@@ -58,6 +58,7 @@ class Decoding:
         self._groups: list[list[int | None]] = [[]]
         self._key: int | None = None
         self._hurt = self._hurt_before = False
+        self._heals = True  # whether a keyframe ends what damage did
         self._doubtful: set[int | None] = set()
 
     def feed(self, packet: "Packet[VideoStream]") -> list[VideoFrame]:
@@ -80,6 +81,8 @@ class Decoding:
         for frame in frames:
             if frame.is_corrupt:
                 self._hurt_by(frame.pts, "damaged, filled in by the decoder")
+            if frame.pict_type in (PictureType.P, PictureType.B):
+                self._made_from_others(frame.pts)
         return frames
 
     def doubts(self, pts: int | None) -> bool:
@@ -88,7 +91,7 @@ class Decoding:
 
     def _note(self, packet: "Packet[VideoStream]") -> None:
         if packet.is_keyframe:
-            self._hurt_before, self._hurt = self._hurt, False
+            self._hurt_before, self._hurt = self._hurt, self._hurt and not self._heals
             self._key = packet.pts
             self._groups = [*self._groups[-1:], []]
         self._groups[-1].append(packet.pts)
@@ -96,6 +99,15 @@ class Decoding:
             self._doubtful.add(packet.pts)
         if packet.is_corrupt:
             self._hurt_by(packet.pts, "incomplete in the file")
+
+    def _made_from_others(self, pts: int | None) -> None:
+        """H.264 can refresh a picture part by part: its keyframes by the flag are no restart, and nothing heals."""
+        for place, group in enumerate(self._groups):
+            if group and group[0] == pts and pts is not None:
+                self._heals = False
+                if self.damage:
+                    self._hurt = True
+                    self._doubtful.update(*self._groups[place:])
 
     def _looks_back(self, pts: int | None) -> bool:
         """Whether a picture of the newest group is shown before its keyframe, and so rests on the group before."""

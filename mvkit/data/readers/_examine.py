@@ -14,13 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from mvkit.data.probe import VideoInfo, describe, file_stamp
-from mvkit.data.readers._survey import survey
+from mvkit.data.readers._survey import Survey
 from mvkit.data.readers.base import FrameReader
 from mvkit.errors import DataError
 from mvkit.plugins import load
 
 _MOST_FRAMES = 24  # compared one by one: each costs opening the file again
 _MOST_BYTES = 256 << 20  # of reference frames held at once
+_FACTS = ("container", "codec", "width", "height", "rotation", "fps", "duration", "pixel_format")
+_FACTS += ("has_b_frames", "open_gop", "variable_rate")
 
 
 def examine(path: Path, readers: Sequence[str], tell: Callable[[dict], None], timeout: float) -> None:
@@ -29,31 +31,29 @@ def examine(path: Path, readers: Sequence[str], tell: Callable[[dict], None], ti
     try:
         info = describe(path, file_stamp(path))
         tell({"stage": "full decode"})
-        known = {name: _reader(name) for name in readers}
+        known = {name: load("mvkit.data.readers", name, FrameReader, "reader")() for name in readers}
         # A reader known to go wrong on this kind of stream must prove itself on every frame.
         every = info.width * info.height * 3 * info.frames <= _MOST_BYTES and any(
-            r.doubt(info) for r in known.values() if not r.missing()
+            reader.doubt(info) for reader in known.values() if not reader.missing()
         )
-        judge = survey(info, range(info.frames) if every else sample(info), timeout)
+        judge = Survey(info, timeout)
+        samples = judge.frames(set(range(info.frames) if every else sample(info)))
     except DataError as err:
         tell({"found": {"state": "unreadable", "reason": str(err).removeprefix(f"{path}: ")}})
         return
     cut = info.timeline.cut
-    state = "short" if cut else "good" if judge.first_bad is None else "damaged"
-    reason = f"holds {cut}" if cut else "" if state == "good" else f"frame {judge.first_bad}: {judge.why}"
     found = {
-        "state": state,
-        "reason": reason,
+        "state": "short" if cut else "damaged" if judge.verdict else "good",
+        "reason": "; ".join(filter(None, [cut and f"cut short, it holds {cut}", judge.verdict])),
         "frames": max(info.frames, info.timeline.promised) if cut else info.frames,
+        "sound": len(judge.good),
+        "checked": len(samples),
+        "video": {name: getattr(info, name) for name in _FACTS},
     }
-    tell({"found": {**found, "sound": judge.sound, "checked": len(judge.samples), "video": _facts(info)}})
-    for name, reader in known.items() if state == "good" else ():
+    tell({"found": found})
+    for name, reader in known.items() if found["state"] == "good" else ():
         tell({"stage": name})
-        tell({"verdict": {name: compare(reader, info, judge.samples, timeout)}})
-
-
-def _reader(name: str) -> FrameReader:
-    return load("mvkit.data.readers", name, FrameReader, "reader")()
+        tell({"verdict": {name: compare(reader, info, samples, timeout)}})
 
 
 def sample(info: VideoInfo) -> list[int]:
@@ -83,20 +83,12 @@ def compare(reader: FrameReader, info: VideoInfo, samples: dict[int, np.ndarray]
     groups = [sorted(shuffled[i : i + 8]) for i in range(0, len(shuffled), 8)]
     try:
         for numbers in [*([n] for n in sample(info)), *groups]:
-            if wrong := _first_wrong(reader, info, numbers, samples, timeout):
-                return wrong
+            for number, frame in zip(numbers, reader.read(info, numbers, timeout), strict=True):
+                if not np.array_equal(frame, samples[number]):
+                    return _difference(number, frame, samples)
     except DataError as err:
         return str(err).removeprefix(f"{info.path}: ")
     return "exact"
-
-
-def _first_wrong(
-    reader: FrameReader, info: VideoInfo, numbers: list[int], samples: dict[int, np.ndarray], timeout: float
-) -> str:
-    for number, frame in zip(numbers, reader.read(info, numbers, timeout), strict=True):
-        if not np.array_equal(frame, samples[number]):
-            return _difference(number, frame, samples)
-    return ""
 
 
 def _difference(number: int, frame: np.ndarray, samples: dict[int, np.ndarray]) -> str:
@@ -105,13 +97,6 @@ def _difference(number: int, frame: np.ndarray, samples: dict[int, np.ndarray]) 
             return f"gives frame {other} for frame {number}"
     most = np.abs(frame.astype(np.int16) - samples[number]).max()
     return f"frame {number} differs by up to {most} of 255 grey levels"
-
-
-def _facts(info: VideoInfo) -> dict[str, object]:
-    names = (
-        "container codec profile width height rotation fps duration pixel_format has_b_frames open_gop variable_rate"
-    )
-    return {name: getattr(info, name) for name in names.split()}
 
 
 def _serve() -> None:

