@@ -9,14 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from mvkit.errors import OptionError, unknown
-from mvkit.eval.features import clip_features
+from mvkit.eval.attentive import attentive_accuracy
+from mvkit.eval.features import clip_features, clip_tokens
 from mvkit.eval.finetune import finetune_accuracy
 from mvkit.eval.knn import knn_accuracy
 from mvkit.eval.monitor import Labelled
 from mvkit.eval.probe import probe_accuracy
 from mvkit.models.vit import VideoViT
 
-MEASURES = ("knn", "probe", "finetune")
+MEASURES = ("knn", "probe", "finetune", "attentive")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def scorecard(
     train: Labelled,
     test: Labelled,
     *,
-    measures: Sequence[str] = MEASURES,
+    measures: Sequence[str] = MEASURES[:3],
     few: int = 256,
     epochs: int = 25,
     seed: int = 0,
@@ -47,7 +48,8 @@ def scorecard(
     """Scores of each encoder on each label set of train and test.
 
     encoders: name -> encoder. train, test: clips uint8 (n, 3, T, H, W) and labels {name: (n,)}. few: clips that
-    fine-tuning may use, the first ones; neighbours and probe use all. epochs, seed: of fine-tuning.
+    fine-tuning may use, the first ones; neighbours and probes use all. epochs: of fine-tuning. seed: of fine-tuning and
+    of the attentive probe. measures: of `MEASURES`; the attentive probe only if asked for.
     Raises OptionError for an unknown measure.
     """
     for measure in measures:
@@ -56,11 +58,13 @@ def scorecard(
     found = []
     for name, encoder in encoders.items():
         near, far = clip_features(encoder, train[0]), clip_features(encoder, test[0])
+        tokens = [clip_tokens(encoder, clips[0]) for clips in (train, test)] if "attentive" in measures else []
         for labels in train[1]:
             y, wanted = train[1][labels], test[1][labels]
             score = {
                 "knn": lambda y=y, w=wanted, a=near, b=far: knn_accuracy(a, y, b, w, k=min(10, len(a))),
                 "probe": lambda y=y, w=wanted, a=near, b=far: probe_accuracy(a, y, b, w),
+                "attentive": lambda y=y, w=wanted, x=tokens: attentive_accuracy(x[0], y, x[1], w, seed=seed),
                 "finetune": lambda y=y, w=wanted, e=encoder: finetune_accuracy(
                     e, train[0][:few], y[:few], test[0], w, epochs=epochs, seed=seed
                 ),

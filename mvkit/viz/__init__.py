@@ -3,6 +3,7 @@
 from mvkit.viz import attention as attention
 from mvkit.viz import clips as clips
 from mvkit.viz import curves as curves
+from mvkit.viz import diagram as diagram
 from mvkit.viz import masks as masks
 from mvkit.viz import reconstruction as reconstruction
 from mvkit.viz import scores as scores
@@ -22,6 +23,7 @@ __all__ = [
     "attention",
     "clips",
     "curves",
+    "diagram",
     "masks",
     "rebuild",
     "reconstruction",

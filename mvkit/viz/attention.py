@@ -1,4 +1,4 @@
-"""Attention of one token over the steps of a clip: one heat map per step, one row per layer, head or model."""
+"""Attention over the steps of a clip: where a token looks, what a masked loss keeps of it, what a mask makes of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from mvkit.errors import ShapeError
 from mvkit.tokens import TokenGrid
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
-from mvkit.viz.strip import Strip, chosen_steps, outline
+from mvkit.viz.film import film, grid_of
+from mvkit.viz.marks import Swatch, border, enlarge, outline, tint
+
+DROPPED = 0.72  # of white over what is visible but not kept
 
 
 @drawing(pictures=("clip",))
@@ -32,26 +35,16 @@ def query_maps(
     maps share one colour scale, from 0 to the given quantile of all values, so that one peak, often the query itself,
     does not turn the rest dark. Raises ShapeError.
     """
-    grid = TokenGrid(*next(iter(maps.values())).shape)
+    sheet, steps = film(clip, maps, columns=columns, first="clip and query", wanted=query[0], venue=venue, bar=0.5)
+    grid = grid_of(clip, maps)
     grid.index(*query)
-    for label, values in maps.items():
-        if values.shape != grid.shape or len(clip) % grid.t:
-            raise ShapeError(f"map '{label}' is {values.shape}, wanted {grid.shape} dividing a clip {clip.shape}")
-    tubelet = len(clip) // grid.t
-    steps = chosen_steps(grid.t, columns)
     if relative:
         maps = {label: part * np.isfinite(part).sum() for label, part in maps.items()}
-    values = np.stack(list(maps.values()))
-    top = max(float(np.nanquantile(values, quantile)), 1e-9)
-    labels = ["clip and query", *maps]
-    sheet = Strip(len(labels), len(steps), shape=clip.shape[1:3], venue=venue, labels=labels, bar=0.5)
-    for row in range(len(labels)):
-        sheet.label(row)
+    top = _top(list(maps.values()), quantile)
     drawn = None
-    for column, step in enumerate(steps):
-        sheet.title(column, f"step {step + 1}" if column == 0 else f"{step + 1}")
-        sheet.show(0, column, clip[step * tubelet])
-        for row, part in enumerate(maps.values(), start=1):
+    for row, part in enumerate(maps.values(), start=1):
+        sheet.label(row)
+        for column, step in enumerate(steps):
             axes = sheet.show(row, column, part[step], cmap=style.MAPS["attention"], vmin=0, vmax=top)
             drawn = axes.images[0]
     if query[0] in steps:
@@ -59,6 +52,130 @@ def query_maps(
             outline(axes, grid, query[1], query[2])
     sheet.colour_bar(1, len(maps), drawn, "× uniform" if relative else "attention")
     return Drawn(sheet.fig, _alt(maps, query, grid), {"attention": (0.0, top)})
+
+
+@drawing(pictures=("clip",))
+def kept(
+    clip: Any,
+    kept: Mapping[str, Any],
+    *,
+    query: Sequence[int] | None = None,
+    values: Mapping[str, Any] | None = None,
+    roles: Mapping[str, str] | None = None,
+    columns: int | None = None,
+    venue: str = "cvpr-full",
+) -> Drawn:
+    """Which of the visible tokens a second masking keeps: rows = levels. Paper: MaskAgain, ACM MM 2023.
+
+    clip: (3, T, H, W) in [0, 1] or uint8 frames. kept: label -> (t, h, w), NaN where hidden, 0 where seen but dropped,
+    above 0 where kept (`inspect.attention.on_grid` makes it from (B, V)). query: (t, y, x) of the token whose keys are
+    kept, outlined. values: label -> (t, h, w) that the choice was made by, attention of the query or activation: then
+    the row shows this heat, each row on its own scale, instead of the picture. roles: label -> role (global, local,
+    output), for the colour of its outlines. Raises ShapeError.
+    """
+    grid = grid_of(clip, {**kept, **(values or {})})
+    if query is not None:
+        grid.index(*query)
+    first = next(iter(kept.values()))
+    seen = np.isfinite(first)
+    key = [
+        Swatch("outlined: kept"),
+        Swatch("seen, but dropped", "#3B528B" if values else "#DDDDDD"),
+        Swatch("hidden, hatched in the heat" if values else "hidden", style.HIDDEN),
+    ]
+    if query is not None:
+        key.insert(0, Swatch("the query", style.QUERY))
+    rows = {"visible": np.where(seen, 1.0, np.nan), **kept}
+    notes = {label: _share(np.nan_to_num(part) > 0, seen) for label, part in kept.items()}
+    notes = {"visible": f"{seen.sum()} of {seen.size}", **notes}
+    sheet, steps = film(
+        clip,
+        rows,
+        columns=columns,
+        first="clip",
+        venue=venue,
+        notes=notes,
+        keys={len(rows): key},
+        wanted=query[0] if query is not None else None,
+    )
+    for row, (label, part) in enumerate(rows.items(), start=1):
+        chosen, level = np.nan_to_num(part) > 0, (roles or {}).get(label, label)
+        sheet.label(row)
+        heat = (values or {}).get(label)
+        for column, step in enumerate(steps):
+            if heat is not None:
+                options = {"cmap": style.MAPS["attention"], "vmin": 0, "vmax": _top([heat], 0.995)}
+                axes = sheet.show(row, column, np.where(seen, heat, np.nan)[step], **options)
+            else:
+                frame = clip[step * (len(clip) // grid.t)]
+                size = frame.shape[:2]
+                frame = tint(frame, enlarge((seen & ~chosen)[step], *size), "#FFFFFF", DROPPED)
+                axes = sheet.show(row, column, tint(frame, enlarge(~seen[step], *size), style.HIDDEN, 1.0))
+            if row > 1:
+                border(axes, chosen[step], style.colour("role", level), cased=True)
+    if query is not None and query[0] in steps:
+        for axes in sheet.column_axes(steps.index(query[0])):
+            outline(axes, grid, query[1], query[2])
+    told = "; ".join(f"{label} {note}" for label, note in notes.items()).replace("\n", ", ")
+    return Drawn(sheet.fig, f"Tokens kept of those visible, over {len(steps)} steps of a clip: {told}.")
+
+
+@drawing(pictures=("clip",))
+def sampled(
+    clip: Any,
+    attention: Any,
+    masks: Mapping[str, Any],
+    *,
+    row: int = 0,
+    columns: int | None = None,
+    quantile: float = 0.995,
+    venue: str = "cvpr-full",
+) -> Drawn:
+    """A teacher's attention as heat over the frames, below it masks drawn from it. Paper: UMT, arXiv:2303.16058.
+
+    clip: (3, T, H, W) in [0, 1] or uint8 frames. attention: (B, t, h, w) or (B, t, h*w), of a class token to the
+    tokens of its own step. masks: label -> TokenMask or hidden tokens (B, t, h, w) bool; under each label, which share
+    of the tokens is visible and which share of the attention falls on them. row: the clip of the batch. Raises
+    ShapeError.
+    """
+    hidden = {label: mask[row] for label, mask in masks.items()}
+    grid = grid_of(clip, hidden)
+    if attention[row].size != grid.tokens or len(attention[row]) != grid.t:
+        raise ShapeError(f"attention {attention.shape} must be (B, {grid.t}, {grid.h}, {grid.w}) as the masks are")
+    # Each step sums to 1 less what the class token gives itself; relative to uniform the steps compare.
+    heat = attention[row].reshape(grid.shape)
+    heat = heat / heat.mean((1, 2), keepdims=True)
+    top = _top([heat], quantile)
+    maps = {"attention of the teacher": heat, **hidden}
+    notes = {
+        label: f"{(~mask).mean():.0%} of tokens\n{heat[~mask].sum() / heat.sum():.0%} of attention"
+        for label, mask in hidden.items()
+    }
+    sheet, steps = film(clip, maps, columns=columns, first="clip", venue=venue, bar=0.5, notes=notes)
+    drawn = None
+    sheet.label(1)
+    for column, step in enumerate(steps):
+        drawn = sheet.show(1, column, heat[step], cmap=style.MAPS["attention"], vmin=0, vmax=top).images[0]
+    for number, mask in enumerate(hidden.values(), start=2):
+        sheet.label(number)
+        for column, step in enumerate(steps):
+            frame = clip[step * (len(clip) // grid.t)]
+            sheet.show(number, column, tint(frame, enlarge(mask[step], *frame.shape[:2]), style.HIDDEN, 1.0))
+    sheet.colour_bar(1, 1, drawn, "× uniform")
+    told = "; ".join(f"{label} {note}" for label, note in notes.items()).replace("\n", ", ")
+    alt = f"Attention of a teacher over {len(steps)} steps and masks drawn from it. Visible: {told}."
+    return Drawn(sheet.fig, alt, {"attention": (0.0, top)})
+
+
+def _top(maps: Sequence[np.ndarray], quantile: float) -> float:
+    return max(float(np.nanquantile(np.stack(maps), quantile)), 1e-9)
+
+
+def _share(chosen: np.ndarray, seen: np.ndarray) -> str:
+    """chosen, seen: (t, h, w) bool -> "5 of 40", "0 to 2 a step"."""
+    steps = chosen.sum((1, 2))
+    low, high = steps.min(), steps.max()
+    return f"{chosen.sum()} of {seen.sum()}\n" + (f"{low} a step" if low == high else f"{low} to {high} a step")
 
 
 def _alt(maps: Mapping[str, np.ndarray], query: Sequence[int], grid: TokenGrid) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from mvkit.errors import ShapeError
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
-from mvkit.viz.strip import LETTER, Strip, chosen_steps
+from mvkit.viz.film import chosen_steps
+from mvkit.viz.strip import LETTER, Strip
 
 
 @drawing(pictures=("clips",))
@@ -31,7 +32,7 @@ def strips(
     long = max(map(len, labels), default=0) > style.width(venue) / across / (LETTER * 0.9)
     sheet = Strip(
         rows, len(steps) * across, shape=clips.shape[2:4], venue=venue, groups=across,
-        under=range(rows) if labels else (), lines=2 if long else 1, titles=0,
+        under=dict.fromkeys(range(rows), 1 + long) if labels else None, titles=0,
     )  # fmt: skip
     for number, clip in enumerate(clips):
         row, first = number // across, number % across * len(steps)

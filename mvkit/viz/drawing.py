@@ -1,13 +1,14 @@
 """What makes a drawing function redrawable: everything it was given, kept as plain arrays and numbers.
 
 A function under `@drawing` returns `(figure, data)`. Tensors become arrays before it draws, pictures become uint8, and
-exactly these values are recorded, so drawing again from the record gives the same figure without model or clip.
+exactly these values are recorded, so drawing again from the record gives the same figure without model or clip. A
+TokenMask is recorded as its hidden tokens, a dataclass as the mapping of its fields.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import wraps
 from importlib import import_module
 from inspect import signature
@@ -122,6 +123,10 @@ def _array(value: Any) -> np.ndarray:
 
 
 def _pack(value: Any, key: str, arrays: dict[str, np.ndarray], *, picture: bool) -> Any:
+    if hasattr(value, "hidden_ids"):
+        value = value.volume()  # a TokenMask, kept as its hidden tokens (B, t, h, w)
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
     if hasattr(value, "detach") or isinstance(value, np.ndarray):
         arrays[key] = as_frames(value, key) if picture else _array(value)
         return {"array": key}

@@ -1,7 +1,7 @@
 """Masks on a clip: one row per strategy, one column per step, its statistics under it. Figure 1 of most papers.
 
-Hidden is grey. A composite mask shows more than two roles: what the first role sees is the picture itself, what only a
-later role sees is tinted in that role's colour.
+Hidden is grey. A composite mask has more than two roles: what the first role sees is the picture itself, what only a
+later role sees is tinted and hatched.
 """
 
 from __future__ import annotations
@@ -11,16 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mvkit.errors import OptionError, ShapeError
-from mvkit.tokens import TokenGrid
+from mvkit.errors import MaskError, OptionError, ShapeError, unknown
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
-from mvkit.viz.strip import Strip, chosen_steps, enlarge, tint
+from mvkit.viz.film import film
+from mvkit.viz.marks import HATCHES, Swatch, border, enlarge, hatch, tint
 
 if TYPE_CHECKING:
     from mvkit.maskers.base import MaskSet, TokenMask
 
-LOOKS = ("grey", "dim", "black")
+LOOKS = {"grey": (style.HIDDEN, 1.0), "dim": ("#FFFFFF", 0.75), "black": (style.BLACK, 1.0)}  # what hiding looks like
+TINT = 0.7  # of a role's pale colour over the picture: lighter than what is hidden, also over black
+# What it means that a role sees a token, for a reader who does not know the strategy.
+MEANING = {
+    "encoder": "the encoder sees it", "student": "the student sees it", "teacher": "only the teacher sees it",
+    "extra": "only the teacher sees it", "decoder": "hidden, the decoder predicts it",
+    "short": "the encoder sees it", "short_target": "hidden, to be predicted",
+    "long": "the second view sees it", "long_target": "hidden in the second view",
+}  # fmt: skip
 # Statistics of mvkit.inspect.masks in the words of a figure, in the order they are printed.
 NAMES = {
     "ratio": "hidden",
@@ -74,51 +82,102 @@ def montage(
     clip: (3, T, H, W) in [0, 1] or (T, H, W, 3) uint8. masks: label -> (t, h, w) values of `role_map`, 0 = hidden.
     roles: label -> names of the values, where there are more than hidden and visible. statistics: label -> what
     `inspect.masks.mask_statistics` found; those in NAMES are printed under the row. keys: label -> masker name, for its
-    colour. look: what hiding looks like (grey, dim, black). columns: at most so many steps. original: a first row with
+    colour. look: what hiding looks like, a name of LOOKS. columns: at most so many steps. original: a first row with
     the clip itself. Raises OptionError, ShapeError.
     """
     if look not in LOOKS:
-        raise OptionError(f"look must be one of {', '.join(LOOKS)}, got '{look}'")
-    if not masks:
-        raise OptionError("a montage needs at least one mask: pass masks={'tube': role_map(mask)[0]}")
-    grid = TokenGrid(*next(iter(masks.values())).shape)
-    for label, values in masks.items():
-        if values.shape != grid.shape or len(clip) % grid.t:
-            raise ShapeError(f"mask '{label}' is {values.shape}, wanted {grid.shape} dividing a clip {clip.shape}")
-    steps = chosen_steps(grid.t, columns)
-    tubelet = len(clip) // grid.t
-    labels = ["clip", *masks] if original else list(masks)
-    told = [row for row, label in enumerate(labels) if label in (statistics or {})]
-    sheet = Strip(
-        len(labels), len(steps), shape=clip.shape[1:3], venue=venue, labels=labels, swatch=True, under=told
-    )  # fmt: skip
-    for column, step in enumerate(steps):
-        sheet.title(column, f"step {step + 1}" if column == 0 else f"{step + 1}")
-        if original:
-            sheet.show(0, column, clip[step * tubelet])
-    if original:
-        sheet.label(0)
+        raise OptionError(unknown("look", look, LOOKS))
+    keys, named = dict(keys or {}), dict(roles or {})
+    told = {
+        row: _words((statistics or {}).get(label, {})) + _key(values, named.get(label, ()), look)
+        for row, (label, values) in enumerate(masks.items(), start=int(original))
+    }
+    sheet, steps = film(
+        clip, masks, columns=columns, first="clip" if original else None, venue=venue, swatch=True, keys=told
+    )
     for row, (label, values) in enumerate(masks.items(), start=int(original)):
-        names = list((roles or {}).get(label, ("hidden", "visible")))
-        sheet.label(row, colour=style.colour("masker", (keys or {}).get(label, label)))
+        sheet.label(row, colour=style.colour("masker", keys.get(label, label)))
+        names = named.get(label, ())
         for column, step in enumerate(steps):
-            sheet.show(row, column, _masked(clip[step * tubelet], values[step], names, look))
-        if statistics and label in statistics:
-            present = [name for value, name in enumerate(names) if value < 2 or (values == value).any()]
-            sheet.under(row, _words(statistics[label], present))
-    return Drawn(sheet.fig, _alt(masks, statistics, len(steps), look))
+            frame = clip[step * (len(clip) // len(values))]
+            axes = sheet.show(row, column, _masked(frame, values[step], names, look))
+            for value in range(2, len(names)):
+                hatch(axes, values[step] == value, HATCHES[(value - 1) % len(HATCHES)], "black")
+    return Drawn(sheet.fig, _alt(masks, len(steps), look))
+
+
+@drawing(pictures=("clip",))
+def nested(
+    clip: Any, student: Any, teacher: Any, *, row: int = 0, columns: int | None = None, venue: str = "cvpr-full"
+) -> Drawn:
+    """What the student sees of a clip, and what the teacher sees besides; counted. Paper: AMD, arXiv:2311.03149.
+
+    clip: (3, T, H, W) in [0, 1] or (T, H, W, 3) uint8. student, teacher: TokenMasks, or hidden tokens (B, t, h, w)
+    bool, of which clip `row` is drawn. Raises MaskError if the student sees a token that the teacher does not,
+    ShapeError.
+    """
+    if student.ndim != 4 or not 0 <= row < len(student) or student.shape != teacher.shape:
+        raise ShapeError(f"masks must be two (B, t, h, w) with row {row}, got {student.shape} and {teacher.shape}")
+    shared, seen = ~student[row], ~teacher[row]
+    extra, hidden = seen & ~shared, ~seen
+    if (shared & ~seen).any():
+        raise MaskError(f"the student sees {(shared & ~seen).sum()} tokens that the teacher does not: swap the masks?")
+    colour, more = style.colour("role", "student"), style.light(style.colour("role", "extra"))
+    key = [
+        Swatch(f"both see it: {_count(shared)}", edge=colour),
+        Swatch(f"only the teacher sees it: {_count(extra)}", more, hatch=HATCHES[1]),
+        Swatch(f"hidden from both: {_count(hidden)}", style.HIDDEN),
+    ]
+    maps = {"seen by the student": shared, "seen by the teacher": seen}
+    notes = {label: f"{there.sum()} of {there.size}" for label, there in maps.items()}
+    sheet, steps = film(clip, maps, columns=columns, first="clip", venue=venue, notes=notes, keys={2: key})
+    for number, there in enumerate(maps.values(), start=1):
+        sheet.label(number)
+        for column, step in enumerate(steps):
+            frame = clip[step * (len(clip) // len(seen))]
+            covered = tint(frame, enlarge(~there[step], *frame.shape[:2]), style.HIDDEN, 1.0)
+            if number == 2:
+                covered = tint(covered, enlarge(extra[step], *frame.shape[:2]), more, TINT)
+            axes = sheet.show(number, column, covered)
+            if number == 2:
+                hatch(axes, extra[step], HATCHES[1], "black")
+            border(axes, shared[step], colour)
+    alt = f"{len(steps)} steps of a clip. {'; '.join(swatch.words for swatch in key)}."
+    return Drawn(sheet.fig, alt)
+
+
+def _count(tokens: np.ndarray) -> str:
+    """tokens: (t, h, w) bool -> "160 (20 a step)"; without the share where steps differ."""
+    steps = tokens.sum((1, 2))
+    return f"{tokens.sum()}" + (f" ({steps[0]} a step)" if len(set(steps)) == 1 and len(steps) > 1 else "")
 
 
 def _masked(frame: np.ndarray, values: np.ndarray, names: Sequence[str], look: str) -> np.ndarray:
     values = enlarge(values, *frame.shape[:2])
     picture = frame
     for value, name in enumerate(names[2:], start=2):
-        picture = tint(picture, values == value, style.colour("role", name), 0.5)
-    cover, strength = {"grey": (style.HIDDEN, 1.0), "dim": ("#FFFFFF", 0.75), "black": ("#000000", 1.0)}[look]
-    return tint(picture, values == 0, cover, strength)
+        picture = tint(picture, values == value, style.light(style.colour("role", name)), TINT)
+    return tint(picture, values == 0, *LOOKS[look])
 
 
-def _words(numbers: Mapping[str, float], names: Sequence[str]) -> str:
+def _key(values: np.ndarray, names: Sequence[str], look: str) -> list[Swatch]:
+    """What a row with more than one role shows, in words."""
+    if len(names) < 3:
+        return []
+    words = {value: MEANING.get(name, f"seen by {name}") for value, name in enumerate(names) if (values == value).any()}
+    looks = {
+        value: Swatch(
+            text,
+            style.light(style.colour("role", names[value])) if value > 1 else "white",
+            hatch=HATCHES[(value - 1) % 4],
+        )
+        for value, text in words.items()
+        if value
+    }
+    return [*looks.values(), *([Swatch("hidden", LOOKS[look][0])] if 0 in words else [])]
+
+
+def _words(numbers: Mapping[str, float]) -> list[Swatch]:
     parts = []
     for key, name in NAMES.items():
         if key == "step_min" and key in numbers:
@@ -126,12 +185,9 @@ def _words(numbers: Mapping[str, float], names: Sequence[str]) -> str:
             parts.append(f"{name} {low:.0f}" + (f"–{high:.0f}" if high > low else ""))
         elif np.isfinite(numbers.get(key, np.nan)) and (key != "blind" or numbers[key] > 0):
             parts.append(f"{name} {numbers[key]:.2f}")
-    if len(names) > 2:
-        words = [name.replace("_", " ") for name in names]
-        parts.append(f"as it is: {words[1]}, tinted: {', '.join(words[2:])}")
-    return "   ".join(parts)
+    return [Swatch(words, face="") for words in parts]
 
 
-def _alt(masks: Mapping[str, np.ndarray], statistics: Mapping[str, Any] | None, steps: int, look: str) -> str:
+def _alt(masks: Mapping[str, np.ndarray], steps: int, look: str) -> str:
     shares = ", ".join(f"{label} hides {(values == 0).mean():.0%}" for label, values in masks.items())
     return f"Film strip of {steps} steps; hidden tokens are {look}. Rows: {shares}."

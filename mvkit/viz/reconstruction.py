@@ -10,7 +10,9 @@ import numpy as np
 from mvkit.errors import ShapeError
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
-from mvkit.viz.strip import Strip, chosen_steps, enlarge, tint
+from mvkit.viz.film import chosen_steps
+from mvkit.viz.marks import enlarge, tint
+from mvkit.viz.strip import Strip
 
 
 @drawing(pictures=("clips", "rebuilt"))
@@ -44,7 +46,7 @@ def panels(
     labels = ["clip", "seen by the encoder", *rebuilt, f"error of {error_of}"]
     sheet = Strip(
         len(labels), len(steps) * count, shape=(height, wide), venue=venue, groups=count, labels=labels,
-        bar=0.45, titles=2 if names else 0,
+        notes=scores, bar=0.45, titles=2 if names else 0,
     )  # fmt: skip
     covered = _covered(hidden, tubelet, height, wide)
     error = np.abs(rebuilt[error_of].astype(np.float32) - clips).mean(-1) / 255
@@ -62,8 +64,8 @@ def panels(
             drawn = axes.images[0]
         if names:
             sheet.title(number * len(steps), names[number], span=len(steps))
-    for row, label in enumerate(labels):
-        sheet.label(row, note=(scores or {}).get(label))
+    for row in range(len(labels)):
+        sheet.label(row)
     sheet.colour_bar(len(labels) - 1, len(labels) - 1, drawn, "error")
     return Drawn(sheet.fig, _alt(count, len(steps), labels, scores), {"error": (0.0, top)})
 

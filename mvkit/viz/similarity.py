@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,8 @@ from mvkit.errors import ShapeError
 from mvkit.tokens import TokenGrid
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
-from mvkit.viz.strip import Strip, chosen_steps, outline
+from mvkit.viz.film import film, grid_of
+from mvkit.viz.marks import outline
 
 
 @drawing(pictures=("clip",))
@@ -30,25 +32,16 @@ def query_maps(
     clip: (3, T, H, W) in [0, 1] or uint8 frames. maps: label -> (t, h, w) cosines. query: (t, y, x). One symmetric
     colour scale for all rows, up to the 99th percentile of absolute values. Raises ShapeError.
     """
-    grid = TokenGrid(*next(iter(maps.values())).shape)
+    sheet, steps = film(clip, maps, columns=columns, first="clip and query", wanted=query[0], venue=venue, bar=0.53)
+    grid = grid_of(clip, maps)
     grid.index(*query)
-    for label, values in maps.items():
-        if values.shape != grid.shape or len(clip) % grid.t:
-            raise ShapeError(f"map '{label}' is {values.shape}, wanted {grid.shape} dividing a clip {clip.shape}")
-    tubelet = len(clip) // grid.t
-    steps = chosen_steps(grid.t, columns)
     top = max(float(np.nanquantile(np.abs(np.stack(list(maps.values()))), 0.99)), 1e-3)
-    labels = ["clip and query", *maps]
-    sheet = Strip(len(labels), len(steps), shape=clip.shape[1:3], venue=venue, labels=labels, bar=0.53)
-    for row in range(len(labels)):
-        sheet.label(row)
     drawn = None
-    for column, step in enumerate(steps):
-        sheet.title(column, f"step {step + 1}" if column == 0 else f"{step + 1}")
-        axes = sheet.show(0, column, clip[step * tubelet])
-        if step == query[0]:
-            outline(axes, grid, query[1], query[2])
-        for row, part in enumerate(maps.values(), start=1):
+    if query[0] in steps:
+        outline(sheet.column_axes(steps.index(query[0]))[0], grid, query[1], query[2])
+    for row, part in enumerate(maps.values(), start=1):
+        sheet.label(row)
+        for column, step in enumerate(steps):
             axes = sheet.show(row, column, part[step], cmap=style.MAPS["signed"], vmin=-top, vmax=top)
             drawn = axes.images[0]
             y, x = divmod(int(np.nanargmax(part[step])), grid.w)
@@ -62,68 +55,124 @@ def matrices(
     steps: Mapping[str, Any],
     curves: Mapping[str, Any],
     *,
+    static: Mapping[str, Any] | None = None,
+    static_curves: Mapping[str, Any] | None = None,
     roles: Mapping[str, str] | None = None,
     what: str = "cosine",
     venue: str = "cvpr-column",
 ) -> Drawn:
     """Step-by-step similarity matrices on one colour scale, and below them similarity against steps apart.
 
-    steps: label -> (t, t) matrix. curves: label -> (t,), the lag curves, controls among them. roles: label of a
-    curve -> role, for its colour. Raises ShapeError.
+    steps: label -> (t, t) matrix, one column each. static: label -> the same of a static clip, in a second row under
+    the encoder of that label. curves, static_curves: label -> (t,), the lag curves, controls among them; static ones
+    are dotted, in the colour of their label. roles: label -> role or method, for its colour. Raises ShapeError.
     """
-    sizes = {values.shape for values in steps.values()}
-    if len(sizes) != 1 or next(iter(sizes))[0] != next(iter(sizes))[1]:
-        raise ShapeError(f"matrices must all be (t, t), got {sorted(sizes)}")
-    everything = np.concatenate([values.ravel() for values in steps.values()])
+    static, static_curves, roles = dict(static or {}), dict(static_curves or {}), dict(roles or {})
+    sizes = {values.shape for values in [*steps.values(), *static.values()]}
+    if len(sizes) != 1 or len(set(next(iter(sizes)))) != 1 or set(static) - set(steps):
+        raise ShapeError(f"matrices must all be (t, t), static ones of encoders in {list(steps)}, got {sorted(sizes)}")
+    everything = np.concatenate([values.ravel() for values in [*steps.values(), *static.values()]])
     low, high = float(np.nanmin(everything)), float(np.nanmax(everything))
     low = min(low, high - 1e-3)
-    wide = style.width(venue)
-    left, gap, bar, lag = 0.36, 0.12, 0.5, 1.15
-    side = min((wide - left - bar - (len(steps) - 1) * gap) / len(steps), 1.5)
-    used = left + len(steps) * side + (len(steps) - 1) * gap
-    key = 0.14 * -(-len(curves) // 3) + 0.06  # rows of the legend
-    tall = 0.17 + side + 0.38 + key + lag + 0.3
+    wide, left, gap, bar, lag = style.width(venue), 0.5, 0.12, 0.55, 1.15
+    side = min((wide - left - bar - (len(steps) - 1) * gap) / len(steps), 1.2)
+    titles = [textwrap.fill(label, max(6, int(side / 0.06)), break_long_words=False) for label in steps]
+    top = 0.06 + 0.11 * max(title.count("\n") + 1 for title in titles)
+    shown = [("clip", steps), *([("static clip", static)] if static else [])]
+    under = top + len(shown) * (side + 0.06)  # the lower edge of the matrices
+    key = 0.13 * -(-(len(curves) + bool(static_curves)) // 3) + 0.06
+    tall = under + 0.36 + key + lag + 0.3
     fig = Figure(figsize=(wide, tall))
-    axes, image = None, None
-    for column, (label, values) in enumerate(steps.items()):
-        box = ((left + column * (side + gap)) / wide, 1 - (0.17 + side) / tall, side / wide, side / tall)
-        axes = fig.add_axes(box)
-        image = _matrix(axes, values, label, low, high, first=column == 0)
+    image = None
+    for row, (name, group) in enumerate(shown):
+        for column, label in enumerate(steps):
+            if label not in group:
+                continue
+            y = top + row * (side + 0.06)
+            axes = fig.add_axes(
+                ((left + column * (side + gap)) / wide, 1 - (y + side) / tall, side / wide, side / tall)
+            )
+            image = _matrix(axes, group[label], low, high)
+            axes.tick_params(labelleft=column == 0, labelbottom=row == len(shown) - 1)
+            axes.set(title="" if row else titles[column], xlabel="step" if row == len(shown) - 1 else "")
+            if column == 0:
+                axes.set_ylabel(f"{name}\nstep" if static else "step")
     assert image is not None
-    cax = fig.add_axes(((used + 0.06) / wide, 1 - (0.17 + side) / tall, 0.07 / wide, side / tall))
+    used = left + len(steps) * (side + gap) - gap
+    cax = fig.add_axes(((used + 0.06) / wide, 1 - (top + side) / tall, 0.07 / wide, side / tall))
     fig.colorbar(image, cax=cax).outline.set_linewidth(0.3)  # type: ignore[operator]
     cax.set_ylabel(what, fontsize=6.5)
     cax.locator_params(axis="y", nbins=4)
     below = fig.add_axes((left / wide, 0.3 / tall, (wide - left - 0.05) / wide, lag / tall))
-    _lags(below, curves, dict(roles or {}), what)
-    return Drawn(fig, _alt(curves), {what: (low, high)})
+    _lags(below, curves, static_curves, roles, what)
+    return Drawn(fig, _alt(curves, static_curves), {what: (low, high)})
 
 
-def _matrix(axes: Axes, values: np.ndarray, label: str, low: float, high: float, *, first: bool) -> Any:
+def of_features(
+    features: Mapping[str, Any],
+    grid: TokenGrid,
+    *,
+    static: Mapping[str, Any] | None = None,
+    row: int = 0,
+    kind: str = "aligned",
+    centred: bool = True,
+) -> dict[str, Any]:
+    """Tokens of one clip as `matrices` takes them: `matrices(**of_features({"student": tokens}, grid))`.
+
+    features: label -> (B, N, D), of which clip `row` is taken. static: the same of the static clip
+    (`inspect.similarity.static_clip`). kind, centred: as `inspect.similarity.frame_matrix`. Raises OptionError,
+    ShapeError.
+    """
+    from mvkit.inspect.similarity import frame_matrix, lag_curve  # torch, which redrawing must not need
+
+    found = {}
+    for key, group in (("", features), ("static", static or {})):
+        step = {
+            label: frame_matrix(tokens[row : row + 1], grid, kind=kind, centred=centred)
+            for label, tokens in group.items()
+        }
+        found[key or "steps"] = {label: matrix[0] for label, matrix in step.items()}
+        found[f"{key}_curves".lstrip("_")] = {label: lag_curve(matrix)[0] for label, matrix in step.items()}
+    return found
+
+
+def _matrix(axes: Axes, values: np.ndarray, low: float, high: float) -> Any:
     t = len(values)
     image = axes.imshow(values, cmap=style.MAPS["similarity"], vmin=low, vmax=high, extent=(0.5, t + 0.5, t + 0.5, 0.5))
-    ticks = range(1, t + 1, -(-t // 4))
-    axes.set(xticks=ticks, yticks=ticks if first else [], title=label, xlabel="step")
-    if first:
-        axes.set_ylabel("step")
+    axes.set(xticks=(ticks := range(1, t + 1, -(-t // 4))), yticks=ticks)
     axes.spines[:].set_visible(True)
     return image
 
 
-def _lags(axes: Axes, curves: Mapping[str, np.ndarray], roles: dict[str, str], what: str) -> None:
-    for (label, values), dash in zip(curves.items(), style.dashes(len(curves)), strict=True):
-        shade = style.colour("role", roles.get(label, label))
-        axes.plot(range(1, len(values)), values[1:], color=shade, linestyle=dash, marker="o", label=label)
+def _lags(
+    axes: Axes,
+    curves: Mapping[str, np.ndarray],
+    static: Mapping[str, np.ndarray],
+    roles: Mapping[str, str],
+    what: str,
+) -> None:
+    dashes = ["-"] * len(curves) if static else style.dashes(len(curves))
+    marks = iter("oDs^vP" * len(curves))
+    for (label, values), dash, mark in zip(curves.items(), dashes, marks, strict=False):
+        look = {"color": style.colour("encoder", roles.get(label, label)), "marker": mark, "clip_on": False}
+        axes.plot(range(1, len(values)), values[1:], linestyle=dash, label=label, **look)
+        if label in static:
+            axes.plot(range(1, len(values)), static[label][1:], linestyle=":", markerfacecolor="white", **look)
+    if static:
+        axes.plot([], [], ":", color="0.3", marker="o", markerfacecolor="white", label="static clip")
     longest = max(len(values) for values in curves.values())
     axes.set(xlabel="steps apart", ylabel=f"mean {what}", xticks=range(1, max(2, longest)))
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, borderaxespad=0, columnspacing=1.2)
     axes.margins(x=0.04, y=0.15)
 
 
-def _alt(curves: Mapping[str, np.ndarray]) -> str:
+def _alt(curves: Mapping[str, np.ndarray], static: Mapping[str, np.ndarray]) -> str:
     ends = [
         f"{label} {values[1]:.2f} at one step apart, {values[-1]:.2f} at {len(values) - 1}"
-        for label, values in curves.items()
+        for label, values in [
+            *curves.items(),
+            *((f"{label}, static clip,", values) for label, values in static.items()),
+        ]
         if len(values) > 1
     ]
     return "Similarity of the steps of a clip. " + "; ".join(ends) + "."

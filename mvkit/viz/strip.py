@@ -7,18 +7,17 @@ make room for a label.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mvkit.errors import ShapeError
-from mvkit.tokens import TokenGrid
 from mvkit.viz import style
+from mvkit.viz.marks import Swatch
 
 GAP = 0.03  # inches between cells
 LARGEST = 0.85  # inches of a cell: a few steps do not fill a page
@@ -33,8 +32,9 @@ class Strip:
     """A figure of rows x columns cells with labels at the left, titles above and room for text below rows.
 
     shape: (H, W) of what a cell shows, for its proportions. groups: columns fall into so many equal groups with a wider
-    gap between. labels: what will stand left of the rows, so that the margin fits them. under: the rows with so
-    many lines of text below. bar: inches at the right for a colour bar. titles: lines of words above the columns.
+    gap between. labels: what will stand left of the rows, notes: label -> a smaller text below it; the margin fits
+    them. under: row -> lines of text kept free below it. keys: row -> what its looks mean, drawn below it in as many
+    lines as that takes. bar: inches at the right for a colour bar. titles: lines of words above the columns.
     """
 
     def __init__(
@@ -47,8 +47,9 @@ class Strip:
         groups: int = 1,
         labels: Sequence[str] = (),
         swatch: bool = False,
-        under: Collection[int] = (),
-        lines: int = 1,
+        notes: Mapping[str, str] | None = None,
+        under: Mapping[int, int] | None = None,
+        keys: Mapping[int, Sequence[Swatch]] | None = None,
         bar: float = 0.0,
         titles: int = 1,
     ) -> None:
@@ -56,20 +57,27 @@ class Strip:
             raise ShapeError(
                 f"a strip needs cells in equal groups, got {rows} rows and {columns} columns in {groups} groups"
             )
-        indent = SWATCH if swatch else 0.0
+        self.indent = SWATCH if swatch else 0.0
         self.wrapped = [textwrap.wrap(label, WRAP, break_long_words=False) for label in labels]
-        longest = max((len(line) for lines in self.wrapped for line in lines), default=0)
-        self.indent, left = indent, (indent + longest * LETTER + 0.08 if labels else 0.01)
+        self.notes = [(notes or {}).get(label, "") for label in labels]
+        words = [style.text_width("\n".join(lines)) for lines in self.wrapped]
+        words += [style.text_width(note, 6.5) for note in self.notes]
+        left = self.indent + max(words) + 0.08 if words else 0.01
         gaps, between = (columns - 1) * GAP + (groups - 1) * BETWEEN, columns // groups
         free = style.width(venue) - left - bar - gaps - 0.01
         self.cell = min(free / columns, LARGEST)
         self.tall = self.cell * shape[0] / shape[1]
         self.width = left + bar + columns * self.cell + gaps + 0.01
         self.bar, self.top, self.titles = bar, titles * LINE + 0.03 if titles else 0.02, titles
-        pitches = [self.tall + (lines * LINE + 0.06 if row in under else GAP) for row in range(rows)]
+        entries = {row: broken(key, self.width - left) for row, key in (keys or {}).items()}
+        lines = {row: len(key) for row, key in entries.items()} | dict(under or {})
+        pitches = [self.tall + (lines[row] * LINE + 0.06 if lines.get(row) else GAP) for row in range(rows)]
         self.rows_y = [self.top + sum(pitches[:row]) for row in range(rows)]
         self.height = self.top + sum(pitches) + (0.03 if bar else 0)
         self.fig = Figure(figsize=(self.width, self.height))
+        for row, key in entries.items():
+            for number, line in enumerate(key):
+                self._swatches(line, left, self.rows_y[row] + self.tall + 0.03 + number * LINE)
         self._cells: dict[tuple[int, int], Axes] = {}
         self.x = [left + column * (self.cell + GAP) + column // between * BETWEEN for column in range(columns)]
 
@@ -102,18 +110,19 @@ class Strip:
         """Words at inches from the top left."""
         self.fig.text(x / self.width, 1 - y / self.height, words, **options)
 
-    def label(self, row: int, *, colour: str | None = None, note: str | None = None) -> None:
-        """The label of a row; a swatch of the colour that stands for it before, a note in grey below."""
-        lines = self.wrapped[row]
+    def label(self, row: int, *, colour: str | None = None) -> None:
+        """The label of a row, its note in grey below; a swatch of the colour that stands for it before."""
+        lines, note = self.wrapped[row], self.notes[row]
         middle = self.rows_y[row] + self.tall / 2
         if colour:
             box = self.place(0.01, middle - 0.04, 0.07, 0.08)
             look = {"facecolor": colour, "edgecolor": "black", "linewidth": 0.3, "transform": self.fig.transFigure}
             self.fig.add_artist(Rectangle(box[:2], box[2], box[3], **look))
-        left, first = self.indent + 0.01, middle - len(lines) * 0.055 - (0.05 if note else 0)
+        left, first = self.indent + 0.01, middle - len(lines) * 0.055 - (note.count("\n") + 1) * 0.05 * bool(note)
         self.text(left, first, "\n".join(lines), va="top", linespacing=1.05)
         if note:
-            self.text(left, first + len(lines) * 0.115 + 0.02, note, va="top", fontsize=6.5, color="0.25")
+            below = first + len(lines) * 0.115 + 0.02
+            self.text(left, below, note, va="top", fontsize=6.5, color="0.25", linespacing=1.05)
 
     def title(self, column: int, words: str, *, span: int = 1) -> None:
         """Words above a column, or above `span` columns from it."""
@@ -123,12 +132,22 @@ class Strip:
                 words, max(8, int((right - left) / LETTER)), max_lines=self.titles, placeholder=" ..."
             )
             words = "\n".join(lines)
-        self.text((left + right) / 2, self.top - 0.035, words, ha="center", va="bottom", linespacing=1.05)
+        self.text((left + right) / 2, self.top - 0.035, words, ha="center", va="baseline", linespacing=1.05)
 
     def under(self, row: int, words: str, *, column: int = 0) -> None:
         """Words under a row, from a column on."""
         below = self.rows_y[row] + self.tall + 0.025
         self.text(self.x[column], below, words, va="top", fontsize=6.5, color="0.2", linespacing=1.1)
+
+    def _swatches(self, entries: Sequence[Swatch], x: float, y: float) -> None:
+        for entry in entries:
+            at = x + (SWATCH + 0.04 if entry.face else 0)
+            if entry.face:
+                box = self.place(x, y + 0.015, SWATCH, SWATCH)
+                look = {"facecolor": entry.face, "edgecolor": entry.edge, "hatch": entry.hatch, "linewidth": 0.5}
+                self.fig.add_artist(Rectangle(box[:2], box[2], box[3], transform=self.fig.transFigure, **look))
+            self.text(at, y + 0.065, entry.words, va="center_baseline", fontsize=6.5, color="0.2")
+            x += _wide(entry)
 
     def letters(self, columns: int) -> int:
         """How many letters of text below fit under so many columns."""
@@ -147,32 +166,15 @@ class Strip:
         axes.locator_params(axis="y", nbins=4)
 
 
-def outline(axes: Axes, grid: TokenGrid, y: int, x: int, *, colour: str = style.QUERY, wide: float = 1.0) -> None:
-    """A square around token (y, x) in axes that span 0 to 1, cased in black so that it shows on anything."""
-    out = 0.12  # of a token: drawn just outside, a token of 5 points would vanish under its own outline
-    corner, size = ((x - out) / grid.w, (y - out) / grid.h), ((1 + 2 * out) / grid.w, (1 + 2 * out) / grid.h)
-    for line, edge in ((wide + 1.0, "black"), (wide, colour)):
-        axes.add_patch(
-            Rectangle(corner, *size, fill=False, edgecolor=edge, linewidth=line, joinstyle="miter", clip_on=False)
-        )
+def broken(key: Sequence[Swatch], width: float) -> list[list[Swatch]]:
+    """A key broken into lines of at most so many inches."""
+    lines: list[list[Swatch]] = []
+    for entry in key:
+        if not lines or sum(map(_wide, lines[-1])) + _wide(entry) > width + 0.13:
+            lines.append([])
+        lines[-1].append(entry)
+    return lines
 
 
-def enlarge(tokens: np.ndarray, height: int, width: int) -> np.ndarray:
-    """One value per token (h, w) -> per pixel (H, W), nearest. Raises ShapeError if the pixels do not divide."""
-    h, w = tokens.shape
-    if height % h or width % w:
-        raise ShapeError(f"frames of {height}x{width} pixels do not divide into {h}x{w} tokens")
-    return tokens.repeat(height // h, axis=0).repeat(width // w, axis=1)
-
-
-def tint(picture: np.ndarray, where: np.ndarray, colour: str, strength: float) -> np.ndarray:
-    """picture (H, W, 3) uint8 with the colour mixed in where `where` (H, W) is True; strength 1 covers it."""
-    mixed = picture.astype(np.float32)
-    mixed[where] = (1 - strength) * mixed[where] + strength * 255 * np.array(to_rgb(colour), np.float32)
-    return mixed.round().astype(np.uint8)
-
-
-def chosen_steps(steps: int, columns: int | None) -> list[int]:
-    """Which of `steps` to show in at most `columns` cells: evenly spread, first and last among them."""
-    count = min(steps, columns or steps)
-    return sorted({round(i * (steps - 1) / max(1, count - 1)) for i in range(count)})
+def _wide(entry: Swatch) -> float:
+    return (SWATCH + 0.04) * bool(entry.face) + style.text_width(entry.words, 6.5) + 0.13

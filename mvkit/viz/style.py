@@ -13,6 +13,8 @@ from itertools import cycle
 from zlib import crc32
 
 import matplotlib.style as mpl_style
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.textpath import TextPath
 
 from mvkit.errors import OptionError, unknown
 
@@ -36,25 +38,30 @@ VENUES = {
 ROLES = {
     "visible": BLUE, "hidden": HIDDEN, "encoder": BLUE, "decoder": ORANGE, "student": BLUE, "teacher": GREEN,
     "extra": GREEN, "target": ORANGE, "context": BLUE, "second": VERMILION, "before": HIDDEN, "after": BLUE,
+    "short": BLUE, "short_target": ORANGE, "long": SKY, "long_target": VERMILION,
     "untrained": HIDDEN, "trained": BLUE, "control": BLACK, "chance": BLACK,
-    "appearance": ORANGE, "motion": BLUE, "pixels": VERMILION, "shuffled": GREEN, "static": BLACK,
+    "appearance": ORANGE, "motion": BLUE, "pixels": VERMILION, "shuffled": PURPLE, "static": BLACK,
+    "image_teacher": ORANGE, "video_teacher": GREEN, "input": BLACK, "mask": HIDDEN, "loss": VERMILION,
+    "global": ORANGE, "local": SKY, "output": PURPLE,
 }  # fmt: skip
 METHODS = {
-    "mae": HIDDEN,
+    "mae": SKY,
     "videomae": BLUE,
     "mvd": GREEN,
     "amd": ORANGE,
     "maskagain": VERMILION,
     "umt": PURPLE,
-    "umt_vl": SKY,
+    "umt_vl": YELLOW,
 }
+# A colour each. Beyond the first seven, Okabe and Ito's set is used up: the rest are light or dark ones that stay
+# apart from it and from each other for the three kinds of colour vision (CIELAB distance of at least 12).
 MASKERS = {
-    "random": ORANGE, "tube": BLUE, "frame": SKY, "block": GREEN, "cube": VERMILION, "multi_block": PURPLE,
-    "cell": YELLOW, "motion": VERMILION, "flow": GREEN, "attention": PURPLE, "nested": BLUE, "profile": SKY,
-    "everest": VERMILION, "noise": PURPLE, "unit": GREEN,
-    "random_frame": YELLOW, "dual": SKY, "none": BLACK, "full": HIDDEN,
+    "random": ORANGE, "tube": BLUE, "frame": SKY, "multi_block": PURPLE, "motion": VERMILION, "nested": GREEN,
+    "attention": YELLOW, "random_frame": "#542B00", "block": "#542B54", "cube": "#6B5B00", "cell": "#ABF2F2",
+    "flow": "#000054", "dual": "#DCD0FF", "everest": "#FFB0A0", "noise": "#4A4AF2", "unit": "#004D40",
+    "profile": "#D4F2AB", "none": "#C0C0C0", "full": BLACK,
 }  # fmt: skip
-KINDS = {"role": ROLES, "method": METHODS, "masker": MASKERS}
+KINDS = {"role": ROLES, "method": METHODS, "masker": MASKERS, "encoder": ROLES | METHODS}
 DASHES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)))
 
 STYLE = {
@@ -111,12 +118,27 @@ def width(venue: str) -> float:
 
 
 def colour(kind: str, name: str) -> str:
-    """The colour of a thing: kind role, method or masker. A name outside the tables always gets the same one too."""
+    """The colour of a thing: kind role, method, masker or encoder (a role or a method), "Image teacher" as
+    "image_teacher". A name outside the tables always gets the same one too. Raises OptionError."""
     if kind not in KINDS:
         raise OptionError(unknown("kind of colour", kind, KINDS))
-    return KINDS[kind].get(name) or OKABE_ITO[crc32(name.encode()) % 6]
+    return KINDS[kind].get(name.lower().replace(" ", "_").replace("-", "_")) or OKABE_ITO[crc32(name.encode()) % 6]
+
+
+def light(colour: str) -> str:
+    """A pale tone of a colour, for areas that something dark is drawn on."""
+    red, green, blue = to_rgb(colour)
+    return to_hex(((1 + red) / 2, (1 + green) / 2, (1 + blue) / 2))
 
 
 def dashes(count: int) -> list:
     """Line styles for `count` series, so that a grey print still tells them apart."""
     return [style for _, style in zip(range(count), cycle(DASHES), strict=False)]
+
+
+def text_width(words: str, size: float = 7) -> float:
+    """Inches that words take in this font, `size` in points; of several lines, the longest."""
+    return (
+        max(TextPath((0, 0), line, size=size).get_extents().x1 if line.strip() else 0 for line in words.split("\n"))
+        / 72
+    )

@@ -27,6 +27,11 @@ FIGURES = {
         statistics={"tube": {"ratio": 0.5, "step_min": 3.0, "step_max": 7.0, "place_leak": float("nan")}},
         **k,
     ),
+    "nested": lambda **k: viz.masks.nested(CLIP, MAP[None] > 0.2, MAP[None] > 0.5, **k),
+    "kept": lambda **k: viz.attention.kept(
+        CLIP, {"global": HOLED, "local": HOLED > 0.7}, query=(0, 0, 0), values={"global": HOLED}, **k
+    ),
+    "sampled": lambda **k: viz.attention.sampled(CLIP, MAP[None], {"draw 1": MAP[None] > 0.3}, **k),
     "reconstruction": lambda **k: viz.reconstruction.panels(
         CLIP[None], MAP[None] > 0.5, {"model": CLIP[None] // 2}, scores={"model": "12.0 dB"}, names=["one"], **k
     ),
@@ -34,6 +39,17 @@ FIGURES = {
     "tracking": lambda **k: viz.similarity.query_maps(CLIP, {"pixels": MAP - 0.5}, (1, 2, 4), **k),
     "matrices": lambda **k: viz.similarity.matrices(
         {"a": MAP[0, :, :3]}, {"a": LINE[:3], "control": LINE[:3] * 0}, **k
+    ),
+    "static": lambda **k: viz.similarity.matrices(
+        {"image teacher": MAP[0, :, :3], "MVD": -MAP[0, :, :3]},
+        {"image teacher": LINE[:3], "MVD": LINE[:3]},
+        static={"MVD": MAP[0, :, :3]},
+        static_curves={"MVD": LINE[:3]},
+        **k,
+    ),
+    "parts": lambda **k: viz.curves.parts(LINE, 1 / (1 + LINE), {"direct": LINE, "pixels": LINE / 1e3}, **k),
+    "diagram": lambda **k: viz.diagram.method(
+        viz.diagram.of([("clip", "(B, 3)", "input", 0, 0), ("loss", "", "loss", 1, 1)], [("clip", "loss", True)]), **k
     ),
     "training": lambda **k: viz.curves.training(
         LINE,

@@ -3,10 +3,9 @@ import pytest
 import torch
 
 from mvkit import TokenGrid, viz
-from mvkit.errors import OptionError, ShapeError
+from mvkit.errors import MaskError, OptionError, ShapeError
 from mvkit.maskers.base import MaskSet, TokenMask
-from mvkit.viz import style
-from mvkit.viz.strip import chosen_steps, enlarge, tint
+from mvkit.viz.film import chosen_steps
 
 GRID = TokenGrid(2, 3, 5)
 
@@ -38,11 +37,11 @@ def test_hidden_tokens_are_grey_in_the_drawn_pixels_and_visible_ones_untouched()
 
 def test_a_montage_refuses_masks_that_do_not_fit_the_clip():
     clip = np.zeros((5, 6, 10, 3), np.uint8)
-    with pytest.raises(ShapeError, match="mask 'tube'"):
+    with pytest.raises(ShapeError, match="'tube' is"):
         viz.masks.montage(clip, {"tube": np.zeros((2, 3, 5), np.int8)})
-    with pytest.raises(OptionError, match="look must be one of"):
+    with pytest.raises(OptionError, match="unknown look"):
         viz.masks.montage(clip[:4], {"tube": np.zeros((2, 3, 5), np.int8)}, look="red")
-    with pytest.raises(OptionError, match="at least one mask"):
+    with pytest.raises(OptionError, match="at least one map"):
         viz.masks.montage(clip[:4], {})
 
 
@@ -57,20 +56,37 @@ def test_statistics_of_the_inspect_room_are_printed_under_the_row():
     assert "hidden 0.93" in words and "visible/step 1" in words and "place leak 0.07" in words
 
 
-def test_enlarging_repeats_tokens_and_refuses_pixels_that_do_not_divide():
-    assert enlarge(np.array([[1, 2]]), 2, 4).tolist() == [[1, 1, 2, 2]] * 2
-    with pytest.raises(ShapeError, match="do not divide"):
-        enlarge(np.array([[1, 2]]), 2, 5)
+def test_a_row_with_several_roles_says_in_words_what_its_looks_mean():
+    roles = MaskSet({"student": mask_of([0, 29]), "teacher": mask_of([0, 7, 29])})
+    fig, _ = viz.masks.montage(np.zeros((4, 6, 10, 3), np.uint8), **viz.masks.rows({"Nested": roles}))
+    words = [text.get_text() for text in fig.texts]
+    assert {"the student sees it", "only the teacher sees it", "hidden"} <= set(words)
 
 
-def test_tint_mixes_and_covers():
-    picture = np.full((1, 2, 3), 100, np.uint8)
-    where = np.array([[True, False]])
-    assert tint(picture, where, "#FFFFFF", 0.5)[0].tolist() == [[178] * 3, [100] * 3]
-    assert tint(picture, where, style.BLACK, 1.0)[0, 0].tolist() == [0, 0, 0]
+def test_statistics_break_into_lines_where_the_page_is_narrow():
+    numbers = {"ratio": 0.9, "step_min": 9.0, "step_max": 28.0, "place_leak": 0.17, "border": 0.32, "motion_lift": 1.2}
+    maps = {"tube": np.zeros((2, 3, 5), np.int8)}
+    fig, _ = viz.masks.montage(
+        np.zeros((4, 6, 10, 3), np.uint8), maps, statistics={"tube": numbers}, venue="cvpr-column"
+    )
+    fig.canvas.draw()
+    assert all(text.get_window_extent().x1 <= fig.bbox.x1 for text in fig.texts)
+
+
+def test_nested_masks_are_counted_and_refused_the_wrong_way_round():
+    student, teacher = mask_of([0, 29]), mask_of([0, 7, 29])
+    _, data = viz.masks.nested(np.zeros((4, 6, 10, 3), np.uint8), student, teacher)
+    assert "both see it: 2 (1 a step); only the teacher sees it: 1; hidden from both: 27." in data.alt
+    with pytest.raises(MaskError, match="swap the masks"):
+        viz.masks.nested(np.zeros((4, 6, 10, 3), np.uint8), teacher, student)
 
 
 @pytest.mark.parametrize(("steps", "columns", "wanted"), [(8, 4, 4), (2, 8, 2), (1, 4, 1), (7, None, 7)])
 def test_shown_steps_are_spread_and_keep_both_ends(steps, columns, wanted):
     chosen = chosen_steps(steps, columns)
     assert len(chosen) == wanted and chosen[0] == 0 and chosen[-1] == steps - 1
+
+
+def test_a_wanted_step_takes_the_place_of_the_one_next_to_it():
+    assert chosen_steps(8, 3, wanted=5) == [0, 5, 7]
+    assert chosen_steps(8, None, wanted=5) == list(range(8))
