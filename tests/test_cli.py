@@ -13,8 +13,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from mvkit.cli import call
 
 COMMANDS = (
-    *("demo", "lab", "run", "report", "train", "parity", "doctor", "version"),
-    *("data list", "data make", "data audit", "data ingest"),
+    *("", "demo", "lab", "run", "report", "train", "parity", "doctor", "version", "bench", "bench masks"),
+    *("data", "data list", "data make", "data audit", "data ingest"),
 )
 
 
@@ -38,7 +38,7 @@ def project(tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command, capsys):
     assert call([*command.split(), "--help"]) == 0
-    assert f"Example: mvkit {command}" in capsys.readouterr().out
+    assert f"Example: mvkit {command}".rstrip() in capsys.readouterr().out
 
 
 def test_help_answers_within_a_second_and_loads_neither_torch_nor_a_kernel():
@@ -62,12 +62,15 @@ def test_help_answers_within_a_second_and_loads_neither_torch_nor_a_kernel():
         (["run", "tiny", "--timeout", "0"], "timeout must be seconds above 0"),
         (["run"], "Missing argument"),
         (["sing"], "sing"),
-        (["demo", "--video", "nowhere.mp4"], "--video nowhere.mp4: no such file"),
+        (["demo", "--video", "nowhere.mp4"], "nowhere.mp4: no such file"),
         (["report", "tiny"], "no run 'tiny'"),
         (["parity", "nowhere"], "no recording"),
         (["data", "audit", "notebooks"], "no videos below it"),
         (["data", "make", "--size", "7"], "size"),
-        (["train", "nowhere.json", "--out", "x"], "nowhere.json cannot be read"),
+        (["data", "audit", "nothere"], "nothere: no such file or folder"),
+        (["data", "ingest", "nothere", "--out", "x"], "nothere: no such file or folder"),
+        (["train", "nowhere.json", "--out", "x"], "'nowhere.json' does not exist"),
+        (["train", "notebooks", "--out", "x"], "'notebooks' is a directory"),
     ],
 )
 def test_wrong_use_is_one_line_on_stderr_and_exit_code_2(project, capsys, arguments, message):
@@ -151,8 +154,12 @@ def test_lab_serves_the_notebooks_to_this_machine_only(project, monkeypatch):
 
 
 def test_a_set_is_made_audited_and_ingested(project, capsys):
-    assert call(["data", "make", "--clips", "2", "--val", "1", "--frames", "12", "--size", "32"]) == 0
+    making = ["data", "make", "--clips", "2", "--val", "1", "--frames", "12", "--size", "32"]
+    assert call(making) == 0
     manifest = Path(capsys.readouterr().out.strip())
+    assert call([*making, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["manifest"], said["clips"], said["size"]) == (str(manifest), 2, 32)
     assert manifest.is_file()
     assert manifest.parent.parent == Path("data/moving_shapes")
     assert call(["data", "audit", str(manifest), "--json"]) == 0
@@ -220,5 +227,23 @@ def test_train_watches_resumes_and_says_where_it_is(tmp_path, monkeypatch, capsy
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert {"monitor/knn/appearance", "monitor/knn/motion"} <= {name for line in lines for name in line}
     assert [line["step"] for line in lines if "loss" in line] == [1, 2]
+    capsys.readouterr()
+    assert call(["train", "spec.json", "--out", "run", "--json"]) == 0
+    out, err = capsys.readouterr()
+    said = json.loads(out)
+    assert (said["folder"], said["going_on_from"], said["replaced"]) == ("run", "step_000002", {})
+    assert said["last"]["step"] == 2 and said["last"]["loss"] == lines[-2]["loss"]
+    assert "going on from step_000002" in err
     assert call(["train", "spec.json", "--out", "run"]) == 0
     assert "done: run" in capsys.readouterr().out
+
+
+def test_help_of_train_lists_every_field_of_the_spec_with_type_and_default(capsys):
+    from mvkit.train import RunSpec
+
+    assert call(["train", "--help"]) == 0
+    words = " ".join(capsys.readouterr().out.split())
+    for name in RunSpec.model_fields:
+        assert f" {name}: " in words
+    for field in ('method: str = "videomae"', "options: dict[str, Any] = {}", "clip_grad: float | None = null"):
+        assert field in words

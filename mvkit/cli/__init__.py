@@ -17,17 +17,18 @@ _PLAIN = {"no_args_is_help": True, "rich_markup_mode": None, "add_completion": F
 
 app = typer.Typer(
     name="mvkit",
-    help="Masked video modelling: masks you can see, exact methods, notebooks that run headless.",
+    help="Masked video modelling: masks you can see, exact methods, notebooks that run headless.\n\n"
+    "Example: mvkit demo",
     pretty_exceptions_enable=False,
     **_PLAIN,
 )
 for command in (notebooks.demo, notebooks.lab, notebooks.run, notebooks.report, training.train, checks.parity):
-    app.command()(command)
-data = typer.Typer(help="List, make, check and re-encode data sets.", **_PLAIN)
+    app.command(cls=training.SpecHelp if command is training.train else None)(command)
+data = typer.Typer(help="List, make, check and re-encode data sets.\n\nExample: mvkit data make --clips 640", **_PLAIN)
 for name, command in (("list", sets.names), ("make", sets.make), ("audit", sets.audit), ("ingest", sets.ingest)):
     data.command(name)(command)
 app.add_typer(data, name="data")
-bench = typer.Typer(help="Benchmarks: ratios measured in one run.", **_PLAIN)
+bench = typer.Typer(help="Benchmarks: ratios measured in one run.\n\nExample: mvkit bench masks", **_PLAIN)
 bench.command("masks")(checks.bench_masks)
 bench.callback()(lambda: None)  # keeps `masks` a command of its own while it is the only one
 app.add_typer(bench, name="bench")

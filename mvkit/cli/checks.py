@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
+from mvkit.cli.options import AsJson
 
 
 def parity(

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from mvkit.cli.options import AsJson, show
 from mvkit.errors import OptionError
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
 Force = Annotated[bool, typer.Option("--force", help="Run again from nothing, even if it is done.")]
 
 
@@ -45,8 +45,6 @@ def demo(
 
     Example: mvkit demo --video holiday.mp4
     """
-    if video is not None and not video.is_file():
-        raise OptionError(f"--video {video}: no such file")
     chosen = {"preset": preset, "video": str(video.resolve()) if video else ""}
     _run("00_quickstart", chosen, force=force, as_json=as_json)
 
@@ -71,7 +69,7 @@ def lab(
 def report(
     which: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Folder, or <notebook>[/<id>].")] = None,
     reports: Annotated[Path | None, typer.Option(help="The reports folder; by default the project's.")] = None,
-    show: Annotated[bool, typer.Option("--open", help="Open the newest report in the browser.")] = False,
+    in_browser: Annotated[bool, typer.Option("--open", help="Open the newest report in the browser.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first, with their reports.
@@ -85,14 +83,15 @@ def report(
     reports = reports or notebooks_folder().parent / "reports"
     found = [(folder, read_status(folder)) for folder in find_runs(reports, which)]
     rows = [{**status, "report": str(folder.report) if folder.report.exists() else None} for folder, status in found]
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2))
-    for row in [] if as_json else rows:
+
+    def line(row: dict[str, Any]) -> str:
         end = "  ".join(part for part in (row.get("cause"), row["report"]) if part)
-        typer.echo(f"{row['state']:<12} {row.get('started', ''):<26} {row['run']}  {end}")
+        return f"{row['state']:<12} {row.get('started', ''):<26} {row['run']}  {end}"
+
+    show(rows, as_json, line)
     if not rows and not as_json:
         typer.echo(f"no runs in {reports.resolve()} yet; `mvkit demo` makes one")
-    if show and rows and rows[0]["report"]:
+    if in_browser and rows and rows[0]["report"]:
         typer.launch(Path(rows[0]["report"]).as_uri())
 
 
@@ -117,11 +116,8 @@ def _list_parameters(notebook: str, as_json: bool) -> None:
     from mvkit.runs.notebook import find_notebook
 
     items = Parameters.read(find_notebook(notebook)).values()
-    if as_json:
-        rows = [{"name": p.name, "type": str(p.kind), "default": p.default, "help": p.help} for p in items]
-        typer.echo(json.dumps(rows, indent=2))
-    for item in [] if as_json else items:
-        typer.echo(str(item))
+    rows = [{"name": p.name, "type": str(p.kind), "default": p.default, "help": p.help} for p in items]
+    show(rows if as_json else list(items), as_json, str)
 
 
 def _pairs(texts: list[str]) -> dict[str, str]:

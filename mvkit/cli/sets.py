@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from mvkit.cli.options import AsJson, show
 from mvkit.errors import DataError
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for programs.")]
 Files = Annotated[list[Path], typer.Argument(help="Video files, folders of them, or manifests.")]
 Jobs = Annotated[int, typer.Option("-j", "--jobs", min=1, help="Files at the same time.")]
 
@@ -27,11 +27,12 @@ def names(as_json: AsJson = False) -> None:
         card = cards.load(name)
         splits = {split: found.clips for split, found in card.splits.items()}
         rows.append({"name": name, "title": card.title, "splits": splits, "fps": card.fps, "license": card.license})
-    if as_json:
-        typer.echo(json.dumps(rows, indent=2))
-    for row in [] if as_json else rows:
+
+    def line(row: dict[str, Any]) -> str:
         clips = ", ".join(f"{split} {'?' if count is None else count}" for split, count in row["splits"].items())
-        typer.echo(f"{row['name']:<24} {clips:<48} fps {row['fps'] or '?'}  licence {row['license'] or 'unknown'}")
+        return f"{row['name']:<24} {clips:<48} fps {row['fps'] or '?'}  licence {row['license'] or 'unknown'}"
+
+    show(rows, as_json, line)
 
 
 def make(
@@ -41,6 +42,7 @@ def make(
     frames: Annotated[int, typer.Option(help="Frames of a clip.")] = 24,
     size: Annotated[int, typer.Option(help="Side of a frame in pixels.")] = 64,
     seed: Annotated[int, typer.Option(help="Same seed, same pixels.")] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Write `moving_shapes` as real video files, with labels, captions and boxes; finish it if it was interrupted.
 
@@ -59,7 +61,7 @@ def make(
         manifest = shapes.write(out / "moving_shapes" / spec.key, spec, progress=progress)
     finally:
         line.end()
-    typer.echo(manifest)
+    typer.echo(json.dumps({"manifest": str(manifest), **asdict(spec)}, indent=2) if as_json else manifest)
 
 
 def audit(
@@ -89,11 +91,12 @@ def audit(
     finally:
         line.end()
         save_audit(seen.values(), out)
-    if as_json:
-        typer.echo(json.dumps([asdict(record) for record in records], indent=2))
-    for record in [] if as_json else records:
+
+    def row(record: AuditRecord) -> str:
         exact = f"exact: {', '.join(record.exact) or 'no reader'}"
-        typer.echo(f"{record.state:<11} {record.path}  {record.reason or exact}")
+        return f"{record.state:<11} {record.path}  {record.reason or exact}"
+
+    show(records, as_json, row)
     raise typer.Exit(0 if all(record.state == "good" for record in records) else 1)
 
 
@@ -120,10 +123,7 @@ def ingest(
         records = ingest(_videos(paths), out, short_side=short_side, jobs=jobs, progress=progress)
     finally:
         line.end()
-    if as_json:
-        typer.echo(json.dumps([asdict(record) for record in records], indent=2))
-    for record in [] if as_json else records:
-        typer.echo(f"{record.state:<8} {record.source}  {record.reason or record.target}")
+    show(records, as_json, lambda record: f"{record.state:<8} {record.source}  {record.reason or record.target}")
     raise typer.Exit(0 if all(record.state != "failed" for record in records) else 1)
 
 
@@ -141,6 +141,8 @@ def _videos(paths: Sequence[Path]) -> list[Path]:
             found |= dict.fromkeys(inside)
         elif path.suffix.lower() in (".json", ".jsonl", ".csv", ".txt"):
             found |= dict.fromkeys(sample.path for sample in read_manifest(path) if sample.kind == "video")
+        elif not path.exists():
+            raise DataError(f"{path}: no such file or folder; check the path")
         else:
             found[path] = None
     return list(found)

@@ -1,10 +1,15 @@
-"""Clip features: an encoder's tokens, or their mean over all places and steps. No token is hidden."""
+"""Clip features: an encoder's tokens, or their mean over all places and steps. No token is hidden.
+
+An image encoder sees every frame of a clip by itself.
+"""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from mvkit.models.frames import per_frame, sees_frames
 from mvkit.models.vit import VideoViT
 
 
@@ -38,7 +43,8 @@ def clip_tokens(
 def _tokens(encoder: VideoViT, clips: Tensor | Iterable[Tensor], batch: int, layer: int | None) -> Iterator[Tensor]:
     device = next(encoder.parameters()).device
     for part in clips.split(batch) if isinstance(clips, Tensor) else clips:
-        encoded = encoder(part.to(device).float() / 255, layers=() if layer is None else (layer,))
+        look = partial(per_frame, encoder) if sees_frames(encoder) else encoder
+        encoded = look(part.to(device).float() / 255, layers=() if layer is None else (layer,))
         yield encoded.tokens if layer is None else encoded.layers[layer]
 
 

@@ -167,7 +167,7 @@ class Execution:
                 self._ask(("timeout", f"the time limit of {self.timeout:g} s is over"), _GRACE_SECONDS)
             try:
                 self.beat()
-            except RunError as err:
+            except (RunError, OSError) as err:
                 # One heartbeat is not worth a run: the next write that matters raises if the disk is still full.
                 _log.warning("no heartbeat: %s", err)
 

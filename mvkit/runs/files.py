@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,21 @@ def read_json(path: Path) -> dict[str, Any]:
         return {}
     except ValueError as err:
         raise RunError(f"{path} is not JSON: {err}; move it away and run again") from None
+
+
+def read_tail(path: Path) -> list[dict[str, Any]]:
+    """The whole lines in the last 8 kB of a file of JSON lines that may still be written; [] where there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
+            lines = file.read().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
+    found = []
+    for line in lines:
+        with suppress(ValueError):  # the first may have lost its head
+            found.append(json.loads(line))
+    return [line for line in found if isinstance(line, dict)]
 
 
 def jsonable(value: Any) -> Any:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from mvkit.errors import RunError
-from mvkit.runs.files import read_json, write_json_atomic
+from mvkit.runs.files import read_tail, write_json_atomic
 from mvkit.runs.notebook import code_hash, notebook_hash, project_root
 
 
@@ -29,6 +29,16 @@ def run_id(notebook: Path, values: Mapping[str, Any]) -> str:
     """Ten hex digits naming the run of this notebook with these resolved parameters and this code."""
     text = json.dumps(dict(values), sort_keys=True, ensure_ascii=False)
     return hashlib.sha256("\0".join((text, notebook_hash(notebook), code_hash())).encode()).hexdigest()[:10]
+
+
+class _Inside:
+    """A path in the folder of a run."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, folder: "RunFolder", owner: object = None) -> Path:
+        return folder.path / self.name
 
 
 @dataclass(frozen=True)
@@ -48,54 +58,18 @@ class RunFolder:
         """`<notebook>/<run id>`."""
         return f"{self.path.parent.name}/{self.path.name}"
 
-    @property
-    def params(self) -> Path:
-        return self.path / "params.json"
-
-    @property
-    def provenance(self) -> Path:
-        return self.path / "provenance.json"
-
-    @property
-    def status(self) -> Path:
-        return self.path / "status.json"
-
-    @property
-    def metrics(self) -> Path:
-        return self.path / "metrics.jsonl"
-
-    @property
-    def results(self) -> Path:
-        return self.path / "results.json"
-
-    @property
-    def masks(self) -> Path:
-        return self.path / "masks.npz"
-
-    @property
-    def figures(self) -> Path:
-        return self.path / "figures"
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.path / "checkpoint"
-
-    @property
-    def notebook(self) -> Path:
-        return self.path / "notebook.ipynb"
-
-    @property
-    def partial(self) -> Path:
-        """The executed notebook while the run goes on, and what is left of one that did not end."""
-        return self.path / "notebook.partial.ipynb"
-
-    @property
-    def report(self) -> Path:
-        return self.path / "report.html"
-
-    @property
-    def log(self) -> Path:
-        return self.path / "kernel.log"
+    params = _Inside("params.json")
+    provenance = _Inside("provenance.json")
+    status = _Inside("status.json")
+    metrics = _Inside("metrics.jsonl")
+    results = _Inside("results.json")
+    masks = _Inside("masks.npz")
+    figures = _Inside("figures")
+    checkpoint = _Inside("checkpoint")
+    notebook = _Inside("notebook.ipynb")
+    partial = _Inside("notebook.partial.ipynb")  # while the run goes on, and what is left of one that did not end
+    report = _Inside("report.html")
+    log = _Inside("kernel.log")
 
     def prepare(self, values: Mapping[str, Any], *, fresh: bool = False) -> None:
         """Make the folder ready for a (new) start; call with the lock held.
@@ -115,20 +89,7 @@ class RunFolder:
 
     def last_metrics(self) -> dict[str, Any]:
         """The last whole line of metrics.jsonl, or {}."""
-        try:
-            with self.metrics.open("rb") as file:
-                file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
-                lines = file.read().split(b"\n")[:-1]
-        except FileNotFoundError:
-            return {}
-        try:
-            return json.loads(lines[-1]) if lines else {}
-        except ValueError:
-            return {}  # a line longer than the 8 kB read here; it is for the progress line only
-
-    def read(self, what: Path) -> dict[str, Any]:
-        """One of the folder's JSON files, {} where there is none yet."""
-        return read_json(what)
+        return (read_tail(self.metrics) or [{}])[-1]
 
 
 class RunLock:

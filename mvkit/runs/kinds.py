@@ -21,13 +21,14 @@ _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 
 @dataclass(frozen=True)
 class Limit:
-    """A range, either end may be open or missing, or the only values allowed (as text)."""
+    """A range, either end may be open or missing, or the only values allowed (as text), or what a text must name."""
 
     low: float | None = None
     high: float | None = None
     low_open: bool = False
     high_open: bool = False
     choices: tuple[str, ...] = ()
+    names: str = ""
 
     # Lookarounds keep `1...` and an index such as `x[..5]` in a help text from being read as a range by accident.
     RANGE: ClassVar[re.Pattern[str]] = re.compile(rf"(?<!\w)([\[(])\s*({_NUMBER})?\s*\.\.\s*({_NUMBER})?\s*([\])])")
@@ -39,7 +40,7 @@ class Limit:
 
     @property
     def empty(self) -> bool:
-        return self.low is None and self.high is None and not self.choices
+        return self == Limit()
 
     def constraint(self) -> Any:
         """The same limit for pydantic."""
@@ -48,8 +49,8 @@ class Limit:
         return Field(strict=True, **{name: value for name, value in given.items() if value is not None})  # pyright: ignore
 
     def __str__(self) -> str:
-        if self.choices:
-            return "{" + ", ".join(self.choices) + "}"
+        if self.choices or self.names:
+            return f"<{self.names}>" if self.names else "{" + ", ".join(self.choices) + "}"
         ends = ["" if end is None else str(end) for end in (self.low, self.high)]
         return "" if self.empty else f"{'(' if self.low_open else '['}{'..'.join(ends)}{')' if self.high_open else ']'}"
 
@@ -87,21 +88,21 @@ class Kind:
             raise OptionError(f"a range {limit} needs an int or a float, not {kind.base}")
         if limit.choices and kind.base in ("bool", "literal"):
             raise OptionError(f"choices {limit} need an int, a float or a str, not {kind.base}")
+        if limit.names and kind.base != "str":
+            raise OptionError(f"{limit} needs a str, not {kind.base}")
         return kind
 
     def parse(self, value: Any) -> Any:
         """Native value of text or of a native value. Raises OptionError with the reason only."""
-        if not isinstance(value, str) or (self.base == "str" and not self.many and not self.optional):
+        if not isinstance(value, str):
             return self.check(value)
         if self.optional and value.strip().lower() in ("none", "null"):
             return None
         if self.many:
             return self.check(_split(value, self.base))
-        if self.base == "str":
-            return self.check(value)
         if self.base == "literal":
             return self.check({str(option): option for option in self.literals}.get(value, value))
-        return self.check(_of_text(value, _SCALARS[self.base]))
+        return self.check(value if self.base == "str" else _of_text(value, _SCALARS[self.base]))
 
     def check(self, value: Any) -> Any:
         """The value if it is native and within the limit. Raises OptionError with the reason only."""
@@ -110,11 +111,7 @@ class Kind:
             value = self._adapter.validate_python(value, strict=True)
         except ValidationError as err:
             first = err.errors()[0]
-            where = (
-                f"item {first['loc'][-1]}: "
-                if self.many and isinstance(first["loc"][-1:], tuple) and first["loc"]
-                else ""
-            )
+            where = f"item {first['loc'][-1]}: " if self.many and first["loc"] else ""
             raise OptionError(where + first["msg"][0].lower() + first["msg"][1:]) from None
         for item in (value if self.many else [value]) if value is not None and self.limit.choices else []:
             if str(item) not in self.limit.choices:

@@ -29,8 +29,7 @@ def find_notebook(name: str | Path) -> Path:
     for candidate in (given, Path(f"{name}.ipynb")):
         if candidate.is_file() and candidate.suffix == ".ipynb":
             return candidate.resolve()
-    here = Path.cwd()
-    folders = [f / "notebooks" for f in (here, *here.parents, Path(__file__).resolve().parents[2])]
+    folders = _folders()
     if given.name == str(given):
         for folder in folders:
             if (found := folder / f"{given.stem}.ipynb").is_file():
@@ -38,16 +37,21 @@ def find_notebook(name: str | Path) -> Path:
     known = sorted({path.stem for folder in folders for path in folder.glob("*.ipynb")})
     near = get_close_matches(given.stem, known, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ";"
-    raise RunError(f"no notebook '{name}' in {here}{hint} known: {', '.join(known) or 'none'}")
+    raise RunError(f"no notebook '{name}' in {Path.cwd()}{hint} known: {', '.join(known) or 'none'}")
 
 
 def notebooks_folder() -> Path:
     """`notebooks/` of the working folder, of a folder above it, or of the kit's checkout. Raises RunError."""
+    for folder in _folders():
+        return folder
+    raise RunError(f"no notebooks/ in {Path.cwd()} or above it; change into a folder that has one")
+
+
+def _folders() -> list[Path]:
+    """The folders called notebooks/, nearest first."""
     here = Path.cwd()
-    for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
-        if (folder / "notebooks").is_dir():
-            return folder / "notebooks"
-    raise RunError(f"no notebooks/ in {here} or above it; change into a folder that has one")
+    places = (here, *here.parents, Path(__file__).resolve().parents[2])
+    return [place / "notebooks" for place in places if (place / "notebooks").is_dir()]
 
 
 @dataclass(frozen=True)

@@ -16,17 +16,18 @@ a { color: var(--link); }
 img, svg, video { max-width: 100%; height: auto; }
 img.tex { max-width: none; } span.tex { display: block; text-align: center; overflow-x: auto; }
 figure { margin: 0 0 1rem; } figcaption { color: var(--soft); font-size: .9rem; max-width: 44rem; }
-.output { margin: .75rem 0; overflow-x: auto; }
+.output { margin: .75rem 0; overflow-x: auto; } .output pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 pre { margin: .4rem 0; padding: .6rem .8rem; background: var(--wash); border-radius: 4px; overflow-x: auto; }
 pre, code { font: .85rem/1.45 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 .stderr pre { border-left: 3px solid #c58a00; }
 .error { border: 1px solid #b3261e; border-left-width: 4px; border-radius: 4px; padding: .5rem .8rem; margin: 1rem 0; }
 .error > strong { color: #9c1c15; }
 details.code, details.fold { margin: .4rem 0; } details.code > summary { color: var(--soft); font-size: .8rem; }
-summary { cursor: pointer; }
+summary { cursor: pointer; } p code { overflow-wrap: anywhere; }
 table { border: 0; border-collapse: collapse; margin: .5rem 0; font-size: .92rem; }
 th, td { border: 0; border-bottom: 1px solid var(--line); padding: .25rem .7rem .25rem 0; text-align: left; }
-th, td { vertical-align: top; } td { overflow-wrap: anywhere; min-width: 4rem; }
+th, td { vertical-align: top; } td { overflow-wrap: anywhere; min-width: 4rem; } th { overflow-wrap: break-word; }
+td > table { margin: -.25rem 0; } td > table tr:last-child > * { border: 0; }
 .scroll { overflow-x: auto; }
 .state { display: inline-block; padding: .05rem .6rem; border-radius: 1rem; font-weight: 600; color: #fff; }
 .done { background: #1f6f43; } .failed { background: #9c1c15; } .interrupted, .running, .queued { background: #7a5400; }
@@ -34,7 +35,7 @@ footer { color: var(--soft); font-size: .85rem; border-top: 1px solid var(--line
 footer dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 0; }
 footer dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 40rem) { body { font-size: 15px; } h1 { font-size: 1.5rem; } footer dl { display: block; }
-  footer dt { font-weight: 600; } }
+  footer dt { font-weight: 600; } .results > table > tbody > tr > * { display: block; } }
 @media print { details.code { display: none; } .output { overflow: visible; } }
 """
 

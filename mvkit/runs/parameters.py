@@ -5,8 +5,9 @@ The cell tagged `parameters` is the one source. Every statement in it is one lin
     name: type = literal  # help
 
 with type one of `bool int float str list[int] list[float] list[str] Literal[...]`, each also as `... | None`. The help
-may hold one limit: a range `[1..1000]`, `(0..1]`, `[0..]` (round brackets leave the end out), or choices
-`{tube, random}`. For a list the limit holds for each item.
+may hold one limit: a range `[1..1000]`, `(0..1]`, `[0..]` (round brackets leave the end out), choices
+`{tube, random}`, or as its last word what the text names, `<file>` or `<video>`: it must be there, and open, before a
+kernel starts; an empty text names nothing. For a list the limit holds for each item.
 
 Text (command line, environment, YAML) becomes the native type or is refused: `false` is never a true string, `1e-4`
 never a word. Native values are taken strictly: `True` is no int, 3.0 is no int, 3 is a float.
@@ -16,16 +17,18 @@ import ast
 import io
 import re
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mvkit.errors import OptionError, unknown
+from mvkit.errors import DataError, OptionError, unknown
+from mvkit.runs.inputs import CHECKS
 from mvkit.runs.kinds import Kind, Limit, native
 from mvkit.runs.notebook import read_cells
 
 _CHOICES = re.compile(r"\{([^{}]*)\}")
+_NAMES = re.compile(r"(?:^|\s)<(\w+)>\s*$")  # at the end, so that `run:<folder>` in a help stays what it is
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,15 @@ class Parameter:
 
     def parse(self, value: Any) -> Any:
         """The native value of text or of a native value. Raises OptionError naming the parameter."""
-        try:
-            return self.kind.parse(value)
-        except OptionError as err:
-            raise OptionError(f"parameter '{self.name}' wants {self.kind}, got {value!r}: {err}") from None
+        return self._through(self.kind.parse, value)
 
     def check(self, value: Any) -> Any:
         """The same for a value that is native already: text does not become a number here. Raises OptionError."""
+        return self._through(self.kind.check, value)
+
+    def _through(self, gate: Callable[[Any], Any], value: Any) -> Any:
         try:
-            return self.kind.check(value)
+            return gate(value)
         except OptionError as err:
             raise OptionError(f"parameter '{self.name}' wants {self.kind}, got {value!r}: {err}") from None
 
@@ -96,7 +99,7 @@ class Parameters(Mapping[str, Parameter]):
         Raises OptionError in one line for an unknown name (with the nearest known one), a wrong type or range.
         """
         given = dict(given or {})
-        self._refuse_unknown(given)
+        self.refuse_unknown(given)
         return {name: item.parse(given[name]) if name in given else item.default for name, item in self._items.items()}
 
     def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -109,7 +112,18 @@ class Parameters(Mapping[str, Parameter]):
             raise OptionError(f"{self.notebook}: parameter '{missing[0]}' has no value; run the parameters cell first")
         return {name: item.check(values[name]) for name, item in self._items.items()}
 
-    def _refuse_unknown(self, names: Mapping[str, Any]) -> None:
+    def look(self, values: Mapping[str, Any], root: Path) -> None:
+        """Raises OptionError where a value names no file, or no video. root: the folder where relative paths start."""
+        for name, item in self._items.items():
+            if item.kind.limit.names and values[name]:
+                for path in values[name] if item.kind.many else [values[name]]:
+                    try:
+                        CHECKS[item.kind.limit.names](root / path)
+                    except DataError as err:
+                        raise OptionError(f"parameter '{name}' wants {item.kind}: {err}") from None
+
+    def refuse_unknown(self, names: Iterable[str]) -> None:
+        """Raises OptionError for a name that is no parameter."""
         for name in names:
             if name not in self._items:
                 raise OptionError(f"{self.notebook}: {unknown('parameter', name, self._items)}")
@@ -161,6 +175,10 @@ def _limit(comment: str) -> tuple[Limit, str]:
         limit = Limit.of_range(found)
     elif found := _CHOICES.search(comment):
         limit = Limit(choices=tuple(part.strip().strip("'\"") for part in found[1].split(",")))
+    elif found := _NAMES.search(comment):
+        if found[1] not in CHECKS:
+            raise OptionError(unknown("kind of file", found[1], CHECKS))
+        limit = Limit(names=found[1])
     else:
         return Limit(), comment.strip()
     return limit, re.sub(r"\s+", " ", comment[: found.start()] + comment[found.end() :]).strip()

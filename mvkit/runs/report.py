@@ -13,7 +13,7 @@ from jinja2 import DictLoader
 
 from mvkit.errors import RunError
 from mvkit.runs.execution import one_line
-from mvkit.runs.files import write_bytes_atomic
+from mvkit.runs.files import read_json, write_bytes_atomic
 from mvkit.runs.folder import RunFolder
 from mvkit.runs.outputs import Outputs, markdown
 from mvkit.runs.page import POLICY, STYLE, TEMPLATE
@@ -31,7 +31,7 @@ def write_report(folder: RunFolder, status: dict[str, Any]) -> None:
         "title": f"{_first_heading(nb) or folder.path.parent.name} ({status['state']})",
         "status": {"run": folder.name, **status},
         "parameters": _parameters(nb, folder),
-        "provenance": _footer(folder.read(folder.provenance), status),
+        "provenance": _footer(read_json(folder.provenance), status),
     }
     write_bytes_atomic(folder.report, render(nb, page).encode())
 
@@ -62,7 +62,7 @@ def _parameters(nb: Any, folder: RunFolder) -> list[dict[str, str]]:
     """Rows of the parameters table: the values of the run, the help of the notebook's cell."""
     source = next((c.source for c in nb.cells if "parameters" in c.metadata.get("tags", [])), "")
     declared = Parameters.of_source(source)
-    values = folder.read(folder.params)
+    values = read_json(folder.params)
     return [
         {"name": name, "value": repr(value), "help": declared[name].help if name in declared else ""}
         for name, value in values.items()

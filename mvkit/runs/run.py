@@ -3,12 +3,10 @@
 Parameters are checked before a kernel starts; papermill puts them in; the cells run in a kernel of this Python, in the
 project root; status.json is written by this process alone. A run that is done is shown, not run again; a failed or
 interrupted one runs again and may go on from its checkpoint.
-
-Exit codes of `mvkit run`: 0 done, 1 a cell raised (or the report could not be written), 2 parameters or usage,
-3 another process works on this run, 4 the kernel died, 5 the time limit is over, 130 interrupted.
 """
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,7 @@ from mvkit.runs.files import write_bytes_atomic, write_json_atomic
 from mvkit.runs.folder import RunFolder, RunLock
 from mvkit.runs.notebook import find_notebook, project_root
 from mvkit.runs.parameters import Parameters
-from mvkit.runs.progress import Progress
+from mvkit.runs.progress import Progress, training
 from mvkit.runs.provenance import provenance
 from mvkit.runs.session import FOLDER_VARIABLE
 from mvkit.runs.status import EXIT, Status, read_status
@@ -59,11 +57,13 @@ def run_notebook(
 
     out: the reports folder, by default `reports/` of the project root; timeout: seconds for all cells; force: run again
     from nothing; progress: one live line on stderr; command: what provenance records, by default this process's argv.
-    Raises OptionError before a kernel starts for unknown or ill-typed parameters, AlreadyRunning where another process
-    works on this run. A notebook that fails raises nothing: see `Outcome.status`.
+    Raises OptionError before a kernel starts for unknown or ill-typed parameters and files that are not there,
+    AlreadyRunning where another process works on this run. A notebook that fails raises nothing: see `Outcome.status`.
     """
     path = find_notebook(notebook)
-    values = Parameters.read(path).resolve(parameters)
+    declared = Parameters.read(path)
+    values = declared.resolve(parameters)
+    declared.look(values, project_root(path))
     if timeout is not None and not timeout > 0:
         raise OptionError(f"timeout must be seconds above 0, got {timeout}")
     folder = RunFolder.of(path, values, Path(out) if out is not None else None)
@@ -96,18 +96,20 @@ def _run(
     write_json_atomic(folder.provenance, provenance(path, values, command))
     nb = parameterised(path, values)
     line = Progress(folder.name) if progress else None
+    began = time.time()
 
     def on_cell(number: int, of: int) -> None:
+        nonlocal began
+        began = time.time()
         status.write(state="running", cell=number, cells=of)
         if line:
             line.show(f"cell {number}/{of}")
 
     def beat() -> None:
         status.write()
-        if line:
-            line.show(
-                f"cell {status.data.get('cell', 0)}/{status.data.get('cells', '?')}", folder.last_metrics(), keep=False
-            )
+        if line and "cell" in status.data:
+            place, numbers = training(folder.path, began)
+            line.show(f"cell {status.data['cell']}/{status.data['cells']}  {place}".rstrip(), numbers, keep=False)
 
     def on_output() -> None:
         write_bytes_atomic(folder.partial, nbformat.writes(nb).encode())

@@ -16,12 +16,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from mvkit.errors import OptionError, RunError, unknown
+from mvkit.errors import RunError
 from mvkit.runs.files import jsonable, read_json, write_bytes_atomic, write_json_atomic
 from mvkit.runs.folder import RunFolder, RunLock
 from mvkit.runs.notebook import find_notebook, project_root
 from mvkit.runs.parameters import Parameters, injected_names
 from mvkit.runs.provenance import device, provenance
+from mvkit.runs.results import Results
 from mvkit.runs.status import Status
 
 # Set by the runner in the kernel it starts.
@@ -37,17 +38,17 @@ def begin(
 
     parameters: the notebook's `globals()`, or a dict with every parameter. notebook: its name or path. out: another
     reports folder; fresh: forget an earlier checkpoint; both only where no runner has decided them already.
-    Raises OptionError for a misspelled or ill-typed parameter, RunError where another process works on this run.
+    Raises OptionError for a misspelled or ill-typed parameter or a file that is not there, RunError where another
+    process works on this run.
     """
     if given := os.environ.get(FOLDER_VARIABLE):
         return _join(RunFolder(Path(given)), parameters, notebook)
     path = find_notebook(notebook)
     declared = Parameters.read(path)
     for source in parameters.get("In", []):
-        for name in injected_names(source):
-            if name not in declared:
-                raise OptionError(f"{path.name}: {unknown('parameter', name, declared)}")
+        declared.refuse_unknown(injected_names(source))
     values = declared.check(parameters)
+    declared.look(values, project_root(path))
     os.chdir(project_root(path))
     folder = RunFolder.of(path, values, out)
     if earlier := _open.pop(folder.path, None):
@@ -155,8 +156,8 @@ class Session:
         np.savez_compressed(buffer, **arrays)
         write_bytes_atomic(self.run.masks, buffer.getvalue())
 
-    def finish(self, **results: Any) -> None:
-        """Save the last results; where no runner watches, the run is done with this."""
+    def finish(self, **results: Any) -> Results:
+        """Save the last results and give back all of them; where no runner watches, the run is done with this."""
         if results:
             self.save_results(results)
         record = read_json(self.run.provenance)
@@ -164,6 +165,7 @@ class Session:
         if self._status is not None:
             self._status.end("done")
         self.close()
+        return Results(read_json(self.run.results))
 
     def watch(self) -> None:
         """Note in status.json when a cell fails or the kernel ends before `finish`; only where no runner does."""

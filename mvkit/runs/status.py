@@ -16,7 +16,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from mvkit.runs.files import write_json_atomic
+from mvkit.runs.files import read_json, write_json_atomic
 from mvkit.runs.folder import RunFolder, RunLock
 
 STATES = ("queued", "running", "done", "failed", "interrupted")
@@ -61,12 +61,12 @@ class Status:
 
 def read_status(folder: RunFolder) -> dict[str, Any]:
     """The status of a run; state is 'missing' where none was begun. Raises RunError for a broken file."""
-    data = folder.read(folder.status)
+    data = read_json(folder.status)
     if not data:
         return {"state": "missing", "run": folder.name}
     if data.get("state") in ("queued", "running") and not RunLock(folder).taken:
         # Read again: the runner may have ended between the first look and the lock.
-        data = folder.read(folder.status)
+        data = read_json(folder.status)
         if data.get("state") in ("queued", "running"):
             gone = f"process {data.get('pid')} is gone without a word (killed, or the machine stopped)"
             data |= {"state": "interrupted", "kind": "interrupted", "cause": gone}

@@ -14,45 +14,47 @@ from mvkit.errors import OptionError, unknown
 class RunSpec(BaseModel):
     """One pre-training run.
 
-    options: the method's own (size, ratio, masker, ...). data: `manifest` (and `root`, `format`, ... of
-    `data.read_manifest`) for a real set, fields of `ShapesSpec` for moving_shapes. frames, stride: of a clip, in frames
-    of the file; augment, sampling: names in `data.augment` and `data.sampling`; cache keeps decoded files in memory.
-    lr is the *base* rate: the rate used is lr * batch / 256, min_lr scaled likewise, as in the papers; `effective_lr`
-    says it. accumulate: parts that a batch is computed in, one after the other. teacher_cache: MiB of memory for what
-    teachers said of clips that come again unchanged. beta2: AdamW's second beta. clip_grad: largest gradient norm.
+    Each field says what it is; `mvkit train --help` lists them.
     Raises OptionError with one line for unknown names, wrong types and values out of range.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    method: str = "videomae"
-    options: dict[str, Any] = Field(default_factory=dict)
-    card: str = "moving_shapes"
-    data: dict[str, Any] = Field(default_factory=dict)
-    frames: int = Field(8, ge=1)
-    stride: int = Field(1, ge=1)
-    image: int = Field(64, ge=4)
-    augment: str = "centre"
-    sampling: str = "dense"
-    cache: bool = False
-    steps: int = Field(400, ge=1)
-    batch: int = Field(32, ge=1)
-    accumulate: int = Field(1, ge=1)
-    teacher_cache: int = Field(0, ge=0)
-    lr: float = Field(1.5e-4, gt=0)
-    min_lr: float = Field(0.0, ge=0)
-    warmup: int = Field(0, ge=0)
-    weight_decay: float = Field(0.05, ge=0)
-    beta2: float = Field(0.95, gt=0, lt=1)
-    clip_grad: float | None = Field(None, gt=0)
-    seed: int = Field(0, ge=0)
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    device: str = "auto"
-    workers: int = Field(0, ge=0)
-    log_every: int = Field(10, ge=1)
-    monitor_every: int = Field(0, ge=0)
-    checkpoint_every: int = Field(0, ge=0)
-    keep: int = Field(2, ge=1)
+    method: str = Field("videomae", description="what is trained: a name in mvkit.methods")
+    options: dict[str, Any] = Field(default_factory=dict, description="the method's own: size, ratio, masker, ...")
+    card: str = Field("moving_shapes", description="the data set: a name in `mvkit data list`")
+    data: dict[str, Any] = Field(
+        default_factory=dict,
+        description="manifest (and root, format, ...) of a real set; clips, val, frames, size, seed of moving_shapes",
+    )
+    frames: int = Field(8, ge=1, description="frames of a clip")
+    stride: int = Field(1, ge=1, description="frames of the file from one frame of a clip to the next")
+    image: int = Field(64, ge=4, description="side of the square clips in pixels")
+    augment: str = Field("centre", description="a name in mvkit.data.augment")
+    sampling: str = Field("dense", description="a name in mvkit.data.sampling")
+    cache: bool = Field(False, description="keep decoded files in memory")
+    steps: int = Field(400, ge=1, description="optimiser steps of the whole run")
+    batch: int = Field(32, ge=1, description="clips of a step")
+    accumulate: int = Field(1, ge=1, description="parts a batch is computed in, one after the other")
+    teacher_cache: int = Field(
+        0, ge=0, description="MiB of memory for what teachers said of clips that come again unchanged; 0 keeps nothing"
+    )
+    lr: float = Field(1.5e-4, gt=0, description="base rate: the rate used is lr * batch / 256, as in the papers")
+    min_lr: float = Field(0.0, ge=0, description="base rate at the end, scaled as lr")
+    warmup: int = Field(0, ge=0, description="steps of linear warm-up")
+    weight_decay: float = Field(0.05, ge=0, description="of AdamW, on matrices")
+    beta2: float = Field(0.95, gt=0, lt=1, description="AdamW's second beta")
+    clip_grad: float | None = Field(None, gt=0, description="largest gradient norm; null for none")
+    seed: int = Field(0, ge=0, description="of weights, order and masks")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of the forward pass; auto takes bf16 where the device is good at it"
+    )
+    device: str = Field("auto", description="cpu, cuda, cuda:1, mps; auto takes the best there is")
+    workers: int = Field(0, ge=0, description="processes that read clips; 0 reads in the training process")
+    log_every: int = Field(10, ge=1, description="steps between lines of the journal")
+    monitor_every: int = Field(0, ge=0, description="steps between looks at kNN accuracy; 0 never looks")
+    checkpoint_every: int = Field(0, ge=0, description="steps between checkpoints; 0 keeps the last state only")
+    keep: int = Field(2, ge=1, description="newest checkpoints kept")
 
     def __init__(self, **values: Any) -> None:
         for name in values:
@@ -88,12 +90,20 @@ class RunSpec(BaseModel):
         """A spec from a JSON file. Raises OptionError."""
         path = Path(path)
         try:
-            said = json.loads(path.read_text())
-        except (OSError, json.JSONDecodeError) as err:
-            raise OptionError(f"spec {path} cannot be read: {err}") from None
+            said = json.loads(path.read_text(encoding="utf-8"))
+        except OSError as err:
+            raise OptionError(f"spec {path} cannot be read: {err.strerror or err}; check the path") from None
+        except UnicodeDecodeError:
+            raise OptionError(f"spec {path} is not JSON but no text at all; wanted one JSON object") from None
+        except json.JSONDecodeError as err:
+            where = f"line {err.lineno}, column {err.colno}"
+            raise OptionError(f"spec {path} is not JSON: {err.msg} at {where}; wanted one JSON object") from None
         if not isinstance(said, dict):
             raise OptionError(f"spec {path} must be one JSON object, got {type(said).__name__}")
-        return cls(**said)
+        try:
+            return cls(**said)
+        except OptionError as err:
+            raise OptionError(f"spec {path}: {str(err).removeprefix('RunSpec: ')}") from None
 
     def write(self, path: Path) -> None:
         path.write_text(self.model_dump_json(indent=2) + "\n")

@@ -215,3 +215,25 @@ def test_names_that_papermill_put_in_are_found_and_other_cells_are_not_its():
     assert injected_names("# Parameters\n%matplotlib inline") == []
     assert injected_names("# Parameters of the plot\nwidth = 3") == []
     assert injected_names("# Parameters\nsteps: int = 3") == []
+
+
+def test_help_names_a_file_only_in_its_last_word_and_only_a_kind_that_is_known():
+    cell = 'clip: str = ""  # your own <video>\nteacher: str = "run:x"  # run:<folder> or timm:<name>'
+    parameters = Parameters.of_source(cell)
+    assert (str(parameters["clip"].kind), parameters["clip"].help) == ("str <video>", "your own")
+    assert parameters["teacher"].help == "run:<folder> or timm:<name>"
+    with pytest.raises(OptionError, match="unknown kind of file 'vidoe'; did you mean 'video'"):
+        Parameters.of_source('clip: str = ""  # your own <vidoe>')
+    with pytest.raises(OptionError, match="<file> needs a str, not int"):
+        Parameters.of_source("clip: int = 1  # <file>")
+
+
+def test_a_file_is_looked_for_from_the_project_root_and_an_empty_text_or_none_names_none(tmp_path):
+    cell = 'one: str = ""  # <file>\nmany: list[str] = []  # <file>\nnone: str | None = None  # <file>'
+    parameters = Parameters.of_source(cell)
+    (tmp_path / "a b.txt").touch()
+    parameters.look(parameters.resolve({"one": "a b.txt", "many": "a b.txt"}), tmp_path)
+    parameters.look(parameters.resolve(), tmp_path)
+    for given in ({"one": "c.txt"}, {"many": "a b.txt,c.txt"}, {"none": "c.txt"}):
+        with pytest.raises(OptionError, match=rf"'{next(iter(given))}' wants .*<file>: .*c\.txt: no such file"):
+            parameters.look(parameters.resolve(given), tmp_path)

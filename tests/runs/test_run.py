@@ -289,3 +289,15 @@ def test_an_unknown_notebook_names_the_nearest(tmp_path, make_notebook, monkeypa
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RunError, match="did you mean 'small'"):
         run_notebook("smal")
+
+
+def test_a_long_cell_says_its_training_step_and_loss_while_it_runs(tmp_path, make_notebook, monkeypatch, capsys):
+    code = """import time
+(run.folder / "spec.json").write_text('{"steps": 2400}')
+run.log(step=400, loss=0.031)
+time.sleep(4)"""
+    monkeypatch.setattr("mvkit.runs.progress._QUIET_SECONDS", 0)
+    assert run_notebook(make_notebook(tmp_path, BEGIN, code, "run.finish()")).done
+    lines = capsys.readouterr().err.splitlines()
+    assert any("cell 4/5  step 400/2400" in line and line.endswith("loss 0.031") for line in lines), lines
+    assert not any("step" in line for line in lines if "cell 5/5" in line)
