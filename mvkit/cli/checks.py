@@ -10,24 +10,29 @@ from mvkit.cli.options import AsJson
 
 
 def parity(
-    folder: Annotated[Path, typer.Argument(help="Folder of recordings, <kind>[_name].safetensors + .json.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of recordings: <kind>[_name].safetensors with .json, <kind>_aux[_name].json.")],
     only: Annotated[str | None, typer.Option(help="Only recordings whose name starts with this.")] = None,
+    as_table: Annotated[bool, typer.Option("--table", help="One row a recording instead, as Markdown.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare with recorded numbers of the official implementations; one line per group, exit code 1 on a failure.
 
-    Example: mvkit parity ../shared/parity --only videomae
+    Example: mvkit parity tests/parity/recordings --only videomae
     """
     from dataclasses import asdict
 
-    from mvkit.parity import check
+    from mvkit.parity import check, table
     from mvkit.runs.files import jsonable
 
-    passed = True
+    results = []
     for result in check(folder, only):
-        passed &= result.passed
+        results.append(result)
         record = jsonable({**asdict(result), "passed": result.passed})
-        typer.echo(json.dumps(record) if as_json else result.line())
+        if not as_table:
+            typer.echo(json.dumps(record) if as_json else result.line())
+    if as_table:
+        typer.echo(table(results))
+    passed = all(result.passed for result in results)
     raise typer.Exit(0 if passed else 1)
 
 

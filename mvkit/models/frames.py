@@ -23,6 +23,8 @@ class Encoder(Protocol):
     width: int
     depth: int
     heads: int
+    mean: Tensor
+    std: Tensor
 
     @property
     def out_width(self) -> int: ...

@@ -12,6 +12,7 @@ from pathlib import Path
 from mvkit import plugins
 from mvkit.errors import DataError
 from mvkit.parity.recording import DAMAGE, unchecked
+from mvkit.parity._table import table as table
 from mvkit.parity.recording import GroupResult as GroupResult
 from mvkit.parity.recording import Recording as Recording
 

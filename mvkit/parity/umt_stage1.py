@@ -15,13 +15,14 @@ from torch import Tensor
 from mvkit.checkpoints import clip as clip_layout
 from mvkit.checkpoints import umt as layout
 from mvkit.checkpoints.native import load_state
-from mvkit.losses.alignment import KINDS, alignment_loss
+from mvkit.losses.alignment import KINDS, alignment_loss, unit
 from mvkit.maskers.attention import AttentionMasker
 from mvkit.maskers.base import TokenMask
 from mvkit.methods.umt import UMT, visible_features
 from mvkit.models.classifier import VideoClassifier
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import VideoViT
+from mvkit.parity._steps import clips_of, gradient_norm, gradients
 from mvkit.parity.recording import GroupResult, Recording
 from mvkit.tokens import TokenGrid
 from mvkit.train.optim import adamw, parameter_groups, set_rate
@@ -31,10 +32,12 @@ def check(recording: Recording) -> Iterator[GroupResult]:
     """Every group the recording has, in the order of the computation."""
     video = recording["input.videos"]
     method = _method(recording, video)
-    clips = _clips(video, method.encoder)
+    clips = clips_of(video, method.encoder)
     for name in ("encoder_pos_embed", "clip_pos_embed"):
         yield from recording.check(f"student_buffers.{name}", method.encoder.pos_embed[None])
-    yield from _layers(recording, method)
+    for name, layers in (("student", method.student_layers), ("teacher", method.teacher_layers)):
+        yield from _results(recording, f"{name}_return_index", [number - 1 for number in reversed(layers)])
+    yield from _results(recording, "num_visible_per_frame_attention", _kept(method))
     yield from _teacher(recording, method, clips)
     features = method.targets(clips)["features"]
     kinds = [name.removesuffix(".mask") for name in recording.tensors if name.endswith(".mask")]
@@ -96,25 +99,17 @@ def _clip(recording: Recording, video: Tensor) -> Teacher:
     return Teacher(encoder, source=recording.name)
 
 
-def _clips(video: Tensor, encoder: VideoViT) -> Tensor:
-    """Recorded clips are normalised already; ours are [0, 1] at the border."""
-    shape = (3, 1, 1, 1)
-    return video * encoder.std.view(shape) + encoder.mean.view(shape)
-
-
-def _layers(recording: Recording, method: UMT) -> Iterator[GroupResult]:
-    """Aligned layers, deepest first and from 0 in the sidecar, and how many tokens of a step stay."""
+def _results(recording: Recording, key: str, got: Any) -> Iterator[GroupResult]:
+    """A number, or a list of them, that the sidecar says; tensors are compared to the recording's own tolerance."""
     said = recording.sidecar.get("results", {})
-    for name, layers in (("student", method.student_layers), ("teacher", method.teacher_layers)):
-        if f"{name}_return_index" in said:
-            wanted = said[f"{name}_return_index"]
-            yield recording.same(f"results.{name}_return_index", [n - 1 for n in reversed(layers)], wanted)
-    if "num_visible_per_frame_attention" in said:
-        kept, wanted = _kept(method), said["num_visible_per_frame_attention"]
-        yield recording.same("results.num_visible_per_frame_attention", kept, wanted)
+    if key in said and isinstance(got, Tensor):
+        yield recording.compare(f"results.{key}", got, torch.tensor(said[key]))
+    elif key in said:
+        yield recording.same(f"results.{key}", got, said[key])
 
 
 def _kept(method: UMT) -> int:
+    """Visible tokens of a step under attention-guided masking."""
     return method.masker.counts(method.encoder.grid)["encoder"] // method.encoder.grid.t
 
 
@@ -131,17 +126,12 @@ def _teacher(recording: Recording, method: UMT, clips: Tensor) -> Iterator[Group
     features, attention = method.teach(clips)
     for hook in hooks:
         hook.remove()
-    shape = (3, 1, 1, 1)
-    pictures = (seen["in"] - encoder.mean.view(shape)) / encoder.std.view(shape)
-    pictures = rearrange(pictures, "(b t) c d h w -> b c (t d) h w", b=len(clips))
-    yield from recording.check("teacher_in.videos", pictures)
+    pictures = (seen["in"] - encoder.mean.view(3, 1, 1, 1)) / encoder.std.view(3, 1, 1, 1)
+    yield from recording.check("teacher_in.videos", rearrange(pictures, "(b t) c d h w -> b c (t d) h w", b=len(clips)))
     for number in range(encoder.depth):
         yield from recording.check(f"teacher_mid.resblock_{number}", seen[str(number)].transpose(0, 1))
-    for name, value in (
-        ("features_unnormalised", features),
-        ("features", method.targets(clips)["features"]),
-    ):
-        yield from recording.check(f"teacher_out.{name}", value.transpose(0, 1))
+    yield from recording.check("teacher_out.features_unnormalised", features.transpose(0, 1))
+    yield from recording.check("teacher_out.features", unit(features).transpose(0, 1))
     assert attention is not None
     yield from recording.check("teacher_out.attn", attention.flatten(0, 1))
 
@@ -159,14 +149,13 @@ def _masked(recording: Recording, method: UMT, clips: Tensor, features: Tensor, 
     yield from recording.check(f"{name}.student_out", predictions.transpose(0, 1))
     yield from recording.check(f"{name}.target", wanted.transpose(0, 1))
     said = recording.sidecar.get("results", {}).get("losses", {})
-    losses = {kind: alignment_loss(predictions, wanted, kind) for kind in KINDS}
-    for kind, loss in losses.items():
-        yield from recording.check(f"{name}.loss_{kind}", loss[None])
-        if f"{name}.loss_{kind}" in said:
-            number = torch.tensor(said[f"{name}.loss_{kind}"])
-            yield recording.compare(f"results.losses.{name}.loss_{kind}", loss, number)
+    for kind in KINDS:
+        loss, group = alignment_loss(predictions, wanted, kind), f"{name}.loss_{kind}"
+        yield from recording.check(group, loss[None])
+        if group in said:
+            yield recording.compare(f"results.losses.{group}", loss, torch.tensor(said[group]))
     if name == "attention":
-        yield from _step(recording, method, losses["l2"])
+        yield from _step(recording, method, alignment_loss(predictions, wanted, "l2"))
 
 
 def _kept_first(order: Tensor, keep: int, grid: TokenGrid) -> TokenMask:
@@ -179,29 +168,20 @@ def _step(recording: Recording, method: UMT, loss: Tensor) -> Iterator[GroupResu
     """Gradients of the l2 loss, the engine's numbers, and the parameters after one step of AdamW."""
     method.zero_grad()
     loss.backward()
-    gradients = {n: p.grad for n, p in method.named_parameters() if p.grad is not None}
-    yield from _named(recording, "attention.grad.", layout.write(gradients))
+    yield from gradients(recording, method, layout.write, "attention.grad.")
     weight = recording.config.get("clip_loss_ratio", 1.0)
-    norm = weight * torch.stack([gradient.norm() for gradient in gradients.values()]).norm()
-    said = recording.sidecar.get("results", {})
-    for name, got in (("loss", weight * loss), ("grad_norm", norm)):
+    for name, got in (("loss", weight * loss), ("grad_norm", weight * gradient_norm(method))):
         yield from recording.check(f"engine.{name}", got[None])
-        if f"engine_{name}" in said:
-            yield recording.compare(f"results.engine_{name}", got, torch.tensor(said[f"engine_{name}"]))
-    if "optim" in recording.config:
-        optim = recording.config["optim"]
-        optimiser = adamw(parameter_groups(method, optim["weight_decay"]), betas=tuple(optim["betas"]))
-        set_rate(optimiser, optim["lr"])
-        optimiser.step()
-        yield from _named(recording, "attention.after_step.", layout.write(method.state_dict()))
-
-
-def _named(recording: Recording, prefix: str, got: dict[str, Tensor]) -> Iterator[GroupResult]:
-    for name, wanted in recording.under(prefix).items():
-        if name in got:
-            yield recording.compare(f"{prefix}{name}", got[name], wanted)
-        else:
-            yield GroupResult(recording.name, f"{prefix}{name}", float("inf"), 0.0, "nothing of that name here")
+        yield from _results(recording, f"engine_{name}", got)
+    if "optim" not in recording.config:
+        return
+    optim = recording.config["optim"]
+    optimiser = adamw(parameter_groups(method, optim["weight_decay"]), betas=tuple(optim["betas"]))
+    set_rate(optimiser, optim["lr"])
+    optimiser.step()
+    stepped = layout.write(method.state_dict())
+    for name, wanted in recording.under("attention.after_step.").items():
+        yield recording.compare(f"attention.after_step.{name}", stepped[name], wanted)
 
 
 def _finetuning(recording: Recording) -> Iterator[GroupResult]:
@@ -219,18 +199,15 @@ def _finetuning(recording: Recording) -> Iterator[GroupResult]:
         model = VideoClassifier(encoder, classes=len(head["head.bias"])).eval()
         load_state(model, {**head, **{f"encoder.{name}": value for name, value in state.items()}})
         with torch.no_grad():
-            yield recording.compare("finetune.logits", model(_clips(video, encoder)), recording["finetune.logits"])
-    if "finetune_load" in recording.sidecar.get("results", {}):
-        # The table is a parameter there, and missing in a pre-training file, unless it is the one it is made as.
-        fitted = encoder.grid.tokens != layout.finetuning_grid(encoder.patch).tokens
-        got = {
-            "missing_keys": sorted([*_HEAD, *(["pos_embed"] if fitted else [])]),
-            "unexpected_keys": sorted(set(recording.under("student.encoder.")) - set(state)),
-            "pos_embed_is_parameter": fitted,
-        }
-        wanted = recording.sidecar["results"]["finetune_load"]
-        wanted = {key: sorted(value) if isinstance(value, list) else value for key, value in wanted.items()}
-        yield recording.same("results.finetune_load", got, wanted)
+            yield recording.compare("finetune.logits", model(clips_of(video, encoder)), recording["finetune.logits"])
+    # The table is a parameter there, and missing in a pre-training file, unless it is the one it is made as.
+    fitted = encoder.grid.tokens != layout.finetuning_grid(encoder.patch).tokens
+    got = {
+        "missing_keys": sorted([*_HEAD, *(["pos_embed"] if fitted else [])]),
+        "unexpected_keys": sorted(set(recording.under("student.encoder.")) - set(layout.write(state))),
+        "pos_embed_is_parameter": fitted,
+    }
+    yield from _results(recording, "finetune_load", got)
 
 
 _HEAD = ("fc_norm.weight", "fc_norm.bias", "head.weight", "head.bias")
