@@ -30,7 +30,7 @@ def to_kit(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def to_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The inverse of `to_kit`: zeros for key biases that are not there, and a kernel of several slices left as it is."""
+    """The inverse of `to_kit`: zeros for key biases that are not there; a kernel of several slices stays."""
     found: dict[str, Tensor] = {}
     for name, value in state.items():
         start, _, last = name.rpartition(".")

@@ -7,7 +7,7 @@ one of VideoMAE), the kind must be said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,8 @@ Rename = Callable[..., dict[str, Tensor]]
 class Family:
     """frames: of the released models' clips. architecture: what `VideoViT` needs besides sizes. read, write: names of
     pre-training; tuned: the same of fine-tuning, None if there is no such layout. besides: how names begin that belong
-    to the layout but not to the encoder. wrap: are files of it `{"model": ...}`? dropped: has our model no such weight?
+    to the layout but not to the encoder. wrap: are files of it `{"model": ...}`? dead: is it the name of a weight that
+    nothing uses, and ours lack?
     """
 
     frames: int
@@ -35,7 +36,7 @@ class Family:
     besides: tuple[str, ...]
     tuned: tuple[Rename, Rename] | None = (finetuned.read, finetuned.write)
     wrap: bool = True
-    dropped: Callable[[str], bool] = lambda name: False
+    dead: Callable[[str], bool] = lambda name: False
 
 
 def _read_clip(state: State) -> dict[str, Tensor]:
@@ -56,17 +57,10 @@ FAMILIES: dict[str, Family] = {
         amd.read,
         amd.write,
         (*_PIXELS, "generators.", "encoder.projection_heads."),
-        dropped=amd.is_dead,
+        dead=amd.is_dead,
     ),
     "maskagain": Family(16, {"position": "sincos_1d"}, maskagain.read, maskagain.write, ("Align_",)),
-    "mvd": Family(
-        16,
-        mvd.ARCHITECTURE,
-        mvd.read,
-        mvd.write,
-        ("mask_token_", "down_", "decoder_", "pos_embed"),
-        dropped=mvd.is_dropped,
-    ),
+    "mvd": Family(16, mvd.ARCHITECTURE, mvd.read, mvd.write, ("mask_token_", "down_", "decoder_", "pos_embed")),
     "umt": Family(8, {"position": "sincos_1d"}, umt.read, umt.write, ("clip_decoder.",), wrap=False),
     "mae": Family(
         1,
@@ -75,7 +69,6 @@ FAMILIES: dict[str, Family] = {
         mae.write,
         ("mask_token", "decoder_", "pos_embed"),
         tuned=(mae.read_finetuned, mae.write_finetuned),
-        dropped=mae.is_dropped,
     ),
     "clip": Family(1, {**clip.ARCHITECTURE, **clip.STATISTICS}, _read_clip, _write_clip, (), tuned=None, wrap=False),
 }
@@ -123,7 +116,7 @@ def bare(state: State) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     return dict(state), ()
 
 
-def _possible(state: State, where: str) -> tuple[tuple[str, ...], str]:
+def _possible(state: State, where: str) -> tuple[Sequence[str], str]:
     """Kinds that the keys allow, and the key that tells."""
     for kind, signs in (
         ("clip", ("class_embedding",)),
@@ -148,7 +141,8 @@ def _possible(state: State, where: str) -> tuple[tuple[str, ...], str]:
     if state[kernel].shape[2] == 1:
         return ("umt",), steps
     if kernel.startswith("encoder."):
-        return ("videomae", "amd", "maskagain") if "encoder.norm.weight" in state else ("maskagain", "videomae"), steps
+        first = "videomae" if "encoder.norm.weight" in state else "maskagain"
+        return (first, *(kind for kind in ("videomae", "amd", "maskagain") if kind != first)), steps
     if "cls_token" in state:
         return ("mvd",), "'cls_token'"
     return ("videomae", "mvd", "amd", "maskagain"), f"{steps} in a bare encoder"

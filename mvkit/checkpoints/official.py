@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from mvkit.checkpoints import umt
 from mvkit.checkpoints._names import below
-from mvkit.checkpoints.families import FAMILIES, Family, bare, identify, is_tuned
+from mvkit.checkpoints.families import FAMILIES, Family, Rename, bare, identify, is_tuned
 from mvkit.checkpoints.files import Weights
 from mvkit.checkpoints.shapes import options
 from mvkit.checkpoints.tables import Positions, Resize, fit, grid_of
@@ -31,11 +32,7 @@ class OfficialFile:
         self.kind = identify(official, kind, where=where)
         self.family: Family = FAMILIES[self.kind]
         self.tuned = is_tuned(official)
-        read = self.family.read
-        if self.tuned:
-            if self.family.tuned is None:
-                raise CheckpointError(f"{where} has a head, and '{self.kind}' has no fine-tuning layout to read it by")
-            read = self.family.tuned[0]
+        read = self._layout(official)
         found = read(official)
         self.top = {n: v for n, v in found.items() if self.tuned and n.startswith(("fc_norm.", "head."))}
         encoder = below(found, "encoder.")
@@ -46,8 +43,17 @@ class OfficialFile:
         self.encoder = encoder
         self.sizes = options(encoder, heads=self.config.get("heads") if heads is None else heads, where=where)
         rest = [n for n, v in official.items() if not any(_ours(name) for name in read({n: v}))]
-        self.left_out = (*other, *(n for n in rest if n.startswith(self.family.besides) or self.family.dropped(n)))
+        self.left_out = (*other, *(n for n in rest if n.startswith(self.family.besides)))
         self.unexpected = tuple(n for n in rest if n not in self.left_out)
+
+    def _layout(self, official: Mapping[str, Tensor]) -> Rename:
+        """How its names are read. An encoder alone, without a prefix, has the names of fine-tuning."""
+        prefixed = any(_ours(name) for name in self.family.read(official))
+        if prefixed and not self.tuned:
+            return self.family.read
+        if self.family.tuned is None:
+            raise CheckpointError(f"{self.where} has a head, and '{self.kind}' has no fine-tuning layout to read it by")
+        return self.family.tuned[0]
 
     @property
     def official_grid(self) -> TokenGrid:
@@ -60,8 +66,9 @@ class OfficialFile:
         tubelet, patch, own = self.sizes["tubelet"], self.sizes["patch"], self.official_grid
         if "grid" in self.config:
             own = TokenGrid(*self.config["grid"])
-        elif self.table and (frames is None or image is None):
-            own = grid_of(len(self.table["pos_embed"]), own)
+        elif self.table and image is None:
+            like = replace(own, t=max(1, frames // tubelet)) if frames else own
+            own = grid_of(len(self.table["pos_embed"]), like)
         height, width = (image, image) if isinstance(image, int) else image or (own.h * patch, own.w * patch)
         return TokenGrid.of_clip(frames or own.t * tubelet, height, width, tubelet=tubelet, patch=patch)
 

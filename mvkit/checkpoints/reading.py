@@ -59,7 +59,9 @@ def load(
             raise OptionError(unknown("field of VideoViT", name, signature(VideoViT).parameters))
     if isinstance(source, (str, Path)) and Path(source).is_dir():
         if kind is not None or heads is not None or resize_positions or frames is not None or image is not None:
-            raise OptionError(f"{source} is a folder of this kit and says its own kind, sizes and positions: grid= only")
+            raise OptionError(
+                f"{source} is a folder of this kit and says its own kind and sizes: only grid= can change them"
+            )
         return _native(Path(source), classes, {**changes, **({} if grid is None else {"grid": grid})})
     where = str(source) if isinstance(source, (str, Path)) else "the state given"
     file = OfficialFile(open_weights(source), kind, where, heads=heads)
@@ -68,7 +70,8 @@ def load(
     positions = file.positions(grid, resize=resize_positions, classifies=classifies)
     state = file.state(positions, classifies=classifies, classes=classes)
     options = file.options(positions, classifies=classifies, **changes)
-    model: Model = encoder = VideoViT(grid, **options)
+    encoder = VideoViT(grid, **options)
+    model: Model = encoder
     if classifies:
         model = VideoClassifier(encoder, len(state["head.weight"]) if classes is None else classes)
     copied = _fill(model, state, where)
@@ -81,7 +84,7 @@ def load(
         left_out=_left_out(file, copied, positions.rows),
         notes=(
             f"read as '{file.kind}', {'fine-tuning' if file.tuned else 'pre-training'}",
-            f"{options['heads']} heads",
+            f"{options['heads']} heads, {encoder.config['activation']}",
             positions.note,
         ),
     )

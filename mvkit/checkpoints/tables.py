@@ -76,14 +76,15 @@ def interpolate(rows: Tensor, old: TokenGrid, new: TokenGrid) -> Tensor:
 
 def grid_of(rows: int, *likely: TokenGrid) -> TokenGrid:
     """The grid that so many stored rows were made for: the first likely one that fits, else one of as many steps and
-    square places. Raises CheckpointError if there is none."""
+    square places, else a clip of as many places and other steps. Raises CheckpointError if there is none."""
     squares = [TokenGrid(g.t, side, side) for g in likely if (side := round((rows / g.t) ** 0.5)) > 0]
-    for grid in (*likely, *squares):
+    longer = [TokenGrid(rows // g.places, g.h, g.w) for g in likely if g.t > 1 and rows >= g.places]
+    for grid in (*likely, *squares, *longer):
         if grid.tokens == rows:
             return grid
     raise CheckpointError(
-        f"the file's position table has {rows} rows, which fit none of {', '.join(map(str, likely))}: say the frames and "
-        "image, or the grid, that it was made for"
+        f"the file's position table has {rows} rows, which fit none of {', '.join(map(str, likely))}: say the frames "
+        "and image, or the grid, that it was made for"
     )
 
 

@@ -89,12 +89,12 @@ class Teacher(nn.Module):
     def class_attention(self, encoded: Encoded, number: int) -> Tensor:
         """Attention of the class token of a block, mean over heads -> (B, t, h*w), not normalised again.
 
-        Raises ShapeError for an encoder without a class token.
+        encoded: of whole clips. Raises ShapeError for an encoder without a class token.
         """
         if encoded.class_token is None:
             raise ShapeError(f"teacher {self.source} has no class token, so there is no class attention to mask by")
         found = encoded.attention(number)[:, :, 0, 1:].mean(1)
-        return found.view(-1, encoded.tokens.shape[1] // found.shape[1], found.shape[1])
+        return found.reshape(-1, encoded.tokens.shape[1] // self.encoder.grid.places, self.encoder.grid.places)
 
 
 def _resize(clips: Tensor, size: tuple[int, int]) -> Tensor:

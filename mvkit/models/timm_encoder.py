@@ -21,7 +21,7 @@ from mvkit.tokens import TokenGrid
 
 
 class TimmEncoder(nn.Module):
-    """A timm ViT that answers as `models.teachers.Encoder` wants; its own modules compute, nothing is hooked.
+    """A timm ViT that answers as `models.frames.Encoder` wants; its own modules compute, nothing is hooked.
 
     clips: (B, 3, 1, H, W) in [0, 1], normalised inside by the statistics the network was trained with. Layers are the
     residual stream without class token and registers. finish: timm's final norm, and the map to the space shared with

@@ -26,7 +26,7 @@ _COMMON: dict[str, Any] = {
 }
 _QUICKSTART: dict[str, dict[str, Any]] = {
     "quick": {"data": {"clips": 320, "val": 64}, "steps": 2400, "warmup": 100, "lr": 0.048, "monitor_every": 800},
-    "long": {"data": {"clips": 768, "val": 256}, "steps": 10000, "warmup": 1000, "lr": 0.048, "monitor_every": 2500},
+    "long": {"data": {"clips": 768, "val": 256}, "steps": 10000, "warmup": 400, "lr": 0.048, "monitor_every": 2500},
 }
 # Tubes make the clearer pictures. Random tokens make a small model look at motion: what is hidden here is often visible
 # one step earlier or later, somewhere else in the picture (reports/LOG.md has both).

@@ -1,61 +1,53 @@
-import torch
-import torch.nn.functional as F
+"""CLIP's visual part by our encoder, against open_clip's own forward on the same random weights."""
 
-from mvkit.checkpoints import clip, load_state
+import pytest
+import torch
+
+from mvkit import checkpoints
+from mvkit.checkpoints import clip
 from mvkit.models import VideoViT
 from mvkit.tokens import TokenGrid
 
 
-def encoder() -> VideoViT:
-    torch.manual_seed(0)
-    made = VideoViT(TokenGrid(1, 2, 3), patch=4, width=16, depth=2, heads=2, out_width=5, **clip.ARCHITECTURE)
-    for parameter in made.parameters():
-        torch.nn.init.normal_(parameter, std=0.3)
-    return made.eval()
-
-
-def test_writing_the_official_layout_and_reading_it_back_changes_nothing():
-    state = encoder().state_dict()
+def test_names_and_values_come_back():
+    encoder = VideoViT(TokenGrid(1, 2, 3), patch=8, width=32, depth=2, heads=2, out_width=12, **clip.ARCHITECTURE)
+    state = encoder.state_dict()
     official = clip.write(state)
-    assert official["conv1.weight"].shape == (16, 3, 4, 4)
-    assert official["positional_embedding"].shape == (7, 16)
-    assert official["proj"].shape == (16, 5)
-    assert {"class_embedding", "ln_pre.bias", "transformer.resblocks.1.mlp.c_proj.weight"} <= set(official)
+    assert official["conv1.weight"].shape == (32, 3, 8, 8)
+    assert official["positional_embedding"].shape == (7, 32) and official["class_embedding"].shape == (32,)
+    assert official["proj"].shape == (32, 12)
+    assert official["transformer.resblocks.1.attn.in_proj_bias"].shape == (96,)
     back = clip.read(official)
-    assert back.keys() == state.keys()
-    assert all(torch.equal(back[name], state[name]) for name in state)
+    assert back.keys() == state.keys() and all(torch.equal(back[name], state[name]) for name in state)
 
 
-def test_a_patch_kernel_of_one_or_more_frames_stays_as_it_is():
-    for frames in (1, 3):
-        kernel = torch.randn(16, 3, frames, 4, 4)
-        assert torch.equal(clip.read({"conv1.weight": kernel})["patch_embed.proj.weight"], kernel)
+def test_a_kernel_of_several_slices_keeps_them():
+    kernel = torch.randn(4, 3, 2, 8, 8)
+    assert torch.equal(clip.write({"patch_embed.proj.weight": kernel})["conv1.weight"], kernel)
 
 
-def test_names_that_are_not_of_the_layout_are_kept_and_refused_on_loading():
-    model = encoder()
-    official = {**clip.write(model.state_dict()), "logit_scale": torch.ones(())}
-    assert load_state(model, clip.read(official), strict=False).unexpected == ("logit_scale",)
+@torch.no_grad()
+def test_tokens_and_class_token_are_open_clips(tmp_path):
+    open_clip = pytest.importorskip("open_clip", reason="open_clip_torch (dev extra) is not installed")
+    torch.manual_seed(0)
+    visual = {"layers": 3, "width": 128, "head_width": 32, "patch_size": 16, "image_size": (32, 48)}
+    text = {"context_length": 8, "vocab_size": 50, "width": 32, "heads": 2, "layers": 1}
+    model = open_clip.CLIP(embed_dim=24, vision_cfg=visual, text_cfg=text, quick_gelu=True).eval()
+    for p in model.visual.parameters():
+        torch.nn.init.normal_(p, std=0.2)
+    torch.save(model.state_dict(), tmp_path / "clip.pth")
 
+    encoder, report = checkpoints.load(tmp_path / "clip.pth", image=(32, 48), heads=4)
+    assert not report.missing and not report.unexpected and "token_embedding.weight" in report.left_out
+    clips = torch.rand(2, 3, 1, 32, 48)
+    mean, std = (torch.tensor(clip.STATISTICS[key]).view(3, 1, 1) for key in ("mean", "std"))
+    model.visual.output_tokens = True
+    pooled, tokens = model.visual((clips[:, :, 0] - mean) / std)
+    found = encoder(clips)
+    assert torch.allclose(encoder.head(found.class_token), pooled, atol=1e-4)
+    assert torch.allclose(found.tokens, tokens, atol=1e-4)
 
-def test_a_model_written_from_the_layout_itself_computes_the_same():
-    """CLIP's visual transformer in plain torch, straight from the official names."""
-    model, pictures = encoder(), torch.rand(2, 3, 8, 12)
-    state = clip.write(model.state_dict())
-    found = model(pictures[:, :, None])
-    x = (pictures - model.mean.view(3, 1, 1)) / model.std.view(3, 1, 1)
-    x = F.conv2d(x, state["conv1.weight"], stride=4).flatten(2).transpose(1, 2)
-    x = torch.cat([state["class_embedding"].expand(2, 1, 16), x], dim=1) + state["positional_embedding"]
-    x = F.layer_norm(x, (16,), state["ln_pre.weight"], state["ln_pre.bias"])
-    for number in range(2):
-        part = {n.split(".", 3)[3]: v for n, v in state.items() if n.startswith(f"transformer.resblocks.{number}.")}
-        y = F.layer_norm(x, (16,), part["ln_1.weight"], part["ln_1.bias"])
-        attention = torch.nn.MultiheadAttention(16, 2, batch_first=True).eval()
-        attention.load_state_dict({n.removeprefix("attn."): v for n, v in part.items() if n.startswith("attn.")})
-        x = x + attention(y, y, y)[0]
-        y = F.layer_norm(x, (16,), part["ln_2.weight"], part["ln_2.bias"])
-        y = F.linear(y, part["mlp.c_fc.weight"], part["mlp.c_fc.bias"])
-        x = x + F.linear(y * torch.sigmoid(1.702 * y), part["mlp.c_proj.weight"], part["mlp.c_proj.bias"])
-    x = F.layer_norm(x, (16,), state["ln_post.weight"], state["ln_post.bias"])
-    assert torch.allclose(found.tokens, x[:, 1:], atol=1e-4)
-    assert torch.allclose(model.head(found.class_token), x[:, 0] @ state["proj"], atol=1e-4)
+    checkpoints.export(encoder, tmp_path / "back.pth", kind="clip")
+    own = {n.removeprefix("visual."): v for n, v in model.state_dict().items() if n.startswith("visual.")}
+    back = torch.load(tmp_path / "back.pth", weights_only=True)
+    assert back.keys() == own.keys() and all(torch.equal(back[name], own[name]) for name in own)
