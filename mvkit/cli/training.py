@@ -1,13 +1,20 @@
 """Training without a notebook."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
+from mvkit.cli import options
 from mvkit.cli.options import AsJson
+from mvkit.errors import OptionError
+
+if TYPE_CHECKING:
+    from mvkit.train import RunSpec
 
 
 class SpecHelp(TyperCommand):
@@ -27,22 +34,96 @@ class SpecHelp(TyperCommand):
 
 
 def train(
-    spec: Annotated[Path, typer.Argument(help="A JSON file with fields of RunSpec.", exists=True, dir_okay=False)],
-    out: Annotated[Path, typer.Option(help="Folder of the run; an interrupted one goes on there.")],
+    spec: Annotated[
+        Path | None, typer.Argument(help="A JSON file with fields of RunSpec.", exists=True, dir_okay=False)
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; an interrupted one goes on there.")] = None,
+    recipe: Annotated[str, typer.Option(help="A published run by its name, in place of SPEC.")] = "",
+    teacher: Annotated[list[str] | None, typer.Option(help="Of a recipe: role=file:<path>; once a teacher.")] = None,
+    manifest: Annotated[str, typer.Option(help="Of a recipe: your list of its data set.")] = "",
+    root: Annotated[str, typer.Option(help="Of a recipe: what paths in the list start from.")] = "",
+    clips: Annotated[int, typer.Option(help="Of a recipe: clips in your list, if not the card's number.", min=0)] = 0,
+    show: Annotated[bool, typer.Option("--print", help="Show the recipe and write nothing; --json: its SPEC.")] = False,
+    recipes: Annotated[bool, typer.Option("--recipes", help="List the published runs.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Pre-train without a notebook; call it again to go on after an interruption.
 
     Example: mvkit train spec.json --out runs/tiny
+
+    Example: mvkit train --recipe videomae_small_k400 --manifest train.csv --out runs/small
     """
+    from mvkit.train import RunSpec
+    from mvkit.train.recipes import published
+    from mvkit.train.recipes import recipes as known
+
+    if recipes:
+        options.show([_row(one) for one in known().values()], as_json, lambda row: _LINE.format(**row))
+        return
+    if bool(recipe) == (spec is not None):
+        raise OptionError("train wants a SPEC file or --recipe NAME, one of them; --recipes lists the published runs")
+    if spec is not None and (teacher or manifest or root or clips or show):
+        raise OptionError("--teacher, --manifest, --root, --clips and --print belong to --recipe; a SPEC says it all")
+    if show and not as_json:
+        typer.echo(published(recipe).table(clips))
+        return
+    if spec is not None:
+        wanted = RunSpec.read(spec)
+    else:
+        wanted = published(recipe).spec(_roles(teacher or []), manifest=manifest, root=root, clips=clips)
+    if show:
+        typer.echo(wanted.model_dump_json(indent=2))
+        return
+    if out is None:
+        raise OptionError("train wants --out DIR, the folder of the run")
+    if spec is None:
+        if not manifest:
+            raise OptionError(f"recipe '{recipe}' trains on {wanted.card}: give your list of it with --manifest")
+        typer.echo(published(recipe).table(clips), err=True)
+        clips = clips or published(recipe).clips()
+    _run(wanted, out, as_json, clips)
+
+
+_LINE = "{recipe:32} {epochs:>5} epochs  batch {batch:>5}  effective lr {effective_lr:<9g} {teachers}"
+
+
+def _row(recipe: Any) -> dict[str, Any]:
+    return {
+        "recipe": recipe.name,
+        "epochs": recipe.epochs,
+        "batch": recipe.batch,
+        "lr": recipe.lr,
+        "effective_lr": recipe.effective_lr,
+        "teachers": ", ".join(recipe.teachers),
+    }
+
+
+def _roles(said: list[str]) -> dict[str, str]:
+    """role=source, once a teacher. Raises OptionError for another form or a role that comes twice."""
+    pairs = [one.partition("=") for one in said]
+    for role, mark, source in pairs:
+        if not (role and mark and source):
+            raise OptionError(f"--teacher wants role=source, as image_teacher=file:mae.pth, got '{role}{mark}{source}'")
+    roles = {role: source for role, _, source in pairs}
+    if len(roles) < len(pairs):
+        raise OptionError(f"--teacher names a role twice: {', '.join(role for role, _, _ in pairs)}")
+    return roles
+
+
+def _run(wanted: RunSpec, out: Path, as_json: bool, clips: int = 0) -> None:
+    """Train to the end, or to an interruption, and say what came of it. clips: what the steps were counted for."""
     from mvkit.eval import knn_monitor
     from mvkit.runs.progress import Progress
-    from mvkit.train import RunSpec, clips_and_labels, fit, open_manifest, open_source, train_split
+    from mvkit.train import clips_and_labels, fit, open_manifest, open_source, train_split
     from mvkit.train.state import found
 
-    wanted = RunSpec.read(spec)
     manifest = open_manifest(wanted)
-    source, monitor = open_source(wanted, train_split(manifest)), None
+    chosen = train_split(manifest)
+    if clips and len(chosen) != clips:
+        typer.echo(
+            f"{len(chosen)} clips in the list, {clips} in the schedule: --clips {len(chosen)} counts these", err=True
+        )
+    source, monitor = open_source(wanted, chosen), None
     if wanted.monitor_every:
         # Reads both splits into memory, so it is for small sets; a set without a val split is refused by name.
         known, unseen = (clips_and_labels(wanted, manifest.split(name)) for name in ("train", "val"))

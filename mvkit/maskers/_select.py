@@ -7,31 +7,12 @@ Never `score >= threshold`: ties would change the count.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from mvkit.errors import MaskError
-from mvkit.maskers.base import TokenMask, option
+from mvkit.maskers.base import TokenMask
 from mvkit.tokens import TokenGrid
-
-
-def rounding_option() -> Any:
-    """How a ratio becomes a count; see `count_visible`."""
-    return option(
-        "masked_floor",
-        "which count is rounded down: the hidden one (VideoMAE's code) or the visible one (MAE's code)",
-        choices=("masked_floor", "keep_floor"),
-    )
-
-
-def count_visible(size: int, ratio: float, rounding: str) -> int:
-    """Tokens left visible of `size` when `ratio` is hidden: 157 of 1568 at 0.9, or 156 with `keep_floor`."""
-    if rounding == "keep_floor":
-        # No epsilon: 1960 * (1 - 0.9) is 195.99... and MAE's code keeps 195.
-        return int(size * (1 - ratio))
-    return size - int(size * ratio + 1e-6)
 
 
 def uniform(*shape: int, generator: torch.Generator) -> Tensor:

@@ -7,15 +7,16 @@ from typing import ClassVar
 
 import torch
 
-from mvkit.maskers._select import by_column, by_step, count_visible, keys, pick, rounding_option, uniform
-from mvkit.maskers.base import MaskContext, Masker, TokenMask, option
+from mvkit.maskers._ratio import RatioMasker
+from mvkit.maskers._select import by_column, by_step, keys, pick, uniform
+from mvkit.maskers.base import MaskContext, TokenMask, option
 from mvkit.tokens import TokenGrid
 
 POOL = 0.1  # the share of the most attended places hints are drawn from, as in AttMask
 
 
 @dataclass(frozen=True)
-class AttentionMasker(Masker):
+class AttentionMasker(RatioMasker):
     """Keeps visible, or hides, the most attended places of each step.
 
     context.attention: (B, t, h*w) >= 0, for example class token to patch attention, averaged over heads.
@@ -38,10 +39,9 @@ class AttentionMasker(Masker):
     select: str = option("gumbel", "draw in proportion to attention, or take the top", choices=("gumbel", "top"))
     hint: float = option(0.0, "share of the hidden count revealed among the most attended (hide)", low=0, high=1)
     tube: bool = option(False, "the same places in all steps")
-    rounding: str = rounding_option()
 
     def counts(self, grid: TokenGrid) -> dict[str, int]:
-        return {"encoder": grid.t * count_visible(grid.places, self.ratio, self.rounding)}
+        return {"encoder": grid.t * self.visible_of(grid.places)}
 
     def draw(self, grid: TokenGrid, batch: int, generator: torch.Generator, context: MaskContext) -> TokenMask:
         assert context.attention is not None

@@ -82,10 +82,12 @@ class Masker(ABC):
                 raise MaskError(f"{what} must be one of {meta['choices']}, got {value!r}")
             if isinstance(f.default, bool) and not isinstance(value, bool):
                 raise MaskError(f"{what} must be True or False, got {value!r}")
-            if not _is_number(f.default):
+            optional = f.default is None  # a count that may be left out
+            if (optional and value is None) or not (optional or _is_number(f.default)):
                 continue
-            if not _is_number(value) or (isinstance(f.default, int) and not isinstance(value, int)):
-                kind = "a whole number" if isinstance(f.default, int) else "a number"
+            whole = optional or isinstance(f.default, int)
+            if not _is_number(value) or (whole and not isinstance(value, int)):
+                kind = "a whole number" if whole else "a number"
                 raise MaskError(f"{what} must be {kind}, got {value!r}")
             low, high = meta.get("low"), meta.get("high")
             if (low is not None and not value >= low) or (high is not None and not value <= high):

@@ -11,15 +11,16 @@ from torch import Tensor
 
 from mvkit.maskers._boxes import exposed, level, log_uniform, place, rolled, sides
 from mvkit.maskers._greedy import grow
-from mvkit.maskers._select import balanced, by_sample, count_visible, pick, refuse_unless, rounding_option, uniform
-from mvkit.maskers.base import MaskContext, Masker, TokenMask, option
+from mvkit.maskers._ratio import RatioMasker
+from mvkit.maskers._select import balanced, by_sample, pick, refuse_unless, uniform
+from mvkit.maskers.base import MaskContext, TokenMask, option
 from mvkit.tokens import TokenGrid
 
 TRIES = 10  # misses in a row after which the published drawing gives up
 
 
 @dataclass(frozen=True)
-class BlockMasker(Masker):
+class BlockMasker(RatioMasker):
     """Hides `ratio` of the h*w places under `blocks` rectangles, in the steps that the span covers.
 
     Each block has an area drawn around the share that makes the union come to the ratio, and a height / width drawn
@@ -41,7 +42,6 @@ class BlockMasker(Masker):
     aspect: float = option(1 / 0.3, "largest height / width, and width / height, of a rectangle", low=1, high=10)
     span: float = option(1.0, "least share of the steps the mask covers", low=0, high=1)
     roll: bool = option(False, "shift the plane around the edges at random, so that no place is favoured")
-    rounding: str = rounding_option()
     faithful: bool = option(False, "the published drawing, then balanced at random")
     min_area: int = option(16, "least tokens of a rectangle (faithful only)", low=1)
 
@@ -58,12 +58,12 @@ class BlockMasker(Masker):
             f"the published rectangles have {self.min_area} tokens or more and are smaller than the plane, "
             f"where at most {largest} fit: lower min_area or use faithful=False",
         )
-        hidden = grid.places - count_visible(grid.places, self.ratio, self.rounding)
+        hidden = grid.places - self.visible_of(grid.places)
         return {"encoder": grid.tokens - hidden * self._length(grid)}
 
     def draw(self, grid: TokenGrid, batch: int, generator: torch.Generator, context: MaskContext) -> TokenMask:
         keep, plane = self.counts(grid)["encoder"], grid.shape[1:]
-        hidden = grid.places - count_visible(grid.places, self.ratio, self.rounding)
+        hidden = grid.places - self.visible_of(grid.places)
         if self.faithful:
             places = grow(plane, batch, hidden, TRIES, partial(self._propose, generator), generator)
             spare = grid.t - self._shortest(grid) + 1
@@ -79,7 +79,7 @@ class BlockMasker(Masker):
 
     def _field(self, grid: TokenGrid, batch: int, generator: torch.Generator) -> Tensor:
         # n boxes of area a, put down independently, leave (1 - a)^n uncovered.
-        share = 1 - (1 - min(self.ratio, 0.99)) ** (1 / self.blocks)
+        share = 1 - (1 - min(self.share_of(grid.places), 0.99)) ** (1 / self.blocks)
         area = grid.places * share * (0.5 + uniform(batch, self.blocks, generator=generator))
         size = sides(area, log_uniform(self.aspect, batch, self.blocks, generator=generator), grid.h, grid.w)
         return level(place(size, grid.shape[1:], generator), size, grid.shape[1:])

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from mvkit.maskers._boxes import exposed, level, log_uniform, place
 from mvkit.maskers._greedy import grow
-from mvkit.maskers._select import balanced, by_sample, count_visible, refuse_unless, rounding_option, uniform
-from mvkit.maskers.base import MaskContext, Masker, TokenMask, option
+from mvkit.maskers._ratio import RatioMasker
+from mvkit.maskers._select import balanced, by_sample, refuse_unless, uniform
+from mvkit.maskers.base import MaskContext, TokenMask, option
 from mvkit.tokens import TokenGrid
 
 TRIES = 100  # misses in a row after which the published drawing gives up
@@ -20,7 +21,7 @@ LEAST = 5  # a cube covers at least a fifth of the plane, as published
 
 
 @dataclass(frozen=True)
-class CubeMasker(Masker):
+class CubeMasker(RatioMasker):
     """Hides a share of all tokens under `cubes` boxes of random place, depth, area and shape.
 
     Depths are drawn from 1 to t, areas from a fifth of the plane to all of it, height / width on a log scale up to
@@ -37,7 +38,6 @@ class CubeMasker(Masker):
     ratio: float = option(0.4, "share of all tokens hidden", low=0, high=1)
     cubes: int = option(2, "boxes of a clip (exact drawing only)", low=1, high=64)
     aspect: float = option(1 / 0.3, "largest height / width, and width / height, of a box", low=1, high=10)
-    rounding: str = rounding_option()
     faithful: bool = option(False, "the published drawing, then balanced at random")
     cell: int = option(2, "tokens along a side of a cell (faithful only)", low=1)
 
@@ -48,7 +48,7 @@ class CubeMasker(Masker):
             f"the published cubes are smaller than the plane, which has only {h}x{w} cells: "
             "lower cell or use faithful=False",
         )
-        return {"encoder": count_visible(grid.tokens, self.ratio, self.rounding)}
+        return {"encoder": self.visible_of(grid.tokens)}
 
     def draw(self, grid: TokenGrid, batch: int, generator: torch.Generator, context: MaskContext) -> TokenMask:
         keep = self.counts(grid)["encoder"]
@@ -77,7 +77,7 @@ class CubeMasker(Masker):
 
     def _published(self, grid: TokenGrid, batch: int, generator: torch.Generator) -> Tensor:
         shape = (grid.t, *self._cells(grid))
-        target = round(shape[0] * shape[1] * shape[2] * self.ratio)
+        target = round(shape[0] * shape[1] * shape[2] * self.share_of(grid.tokens))
         cells = grow(shape, batch, target, TRIES, partial(self._propose, shape, generator), generator)
         tokens = cells.repeat_interleave(self.cell, 2).repeat_interleave(self.cell, 3)
         return tokens[:, :, : grid.h, : grid.w].flatten(1)

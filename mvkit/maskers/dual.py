@@ -7,14 +7,15 @@ from typing import ClassVar
 
 import torch
 
-from mvkit.maskers._select import by_column, by_sample, by_step, count_visible, rounding_option, uniform
-from mvkit.maskers.base import MaskContext, Masker, MaskSet, option
+from mvkit.maskers._ratio import RatioMasker
+from mvkit.maskers._select import by_column, by_sample, by_step, uniform
+from mvkit.maskers.base import MaskContext, MaskSet, option
 from mvkit.maskers.cell import CellMasker
 from mvkit.tokens import TokenGrid
 
 
 @dataclass(frozen=True)
-class DualMasker(Masker):
+class DualMasker(RatioMasker):
     """encoder.visible are the tokens encoded; decoder.visible the tokens decoded, which carry the loss.
 
     The decoder gets the encoder-hidden tokens that the cell keeps: 704 at 8x14x14. Where t is not a multiple of
@@ -30,14 +31,13 @@ class DualMasker(Masker):
     ratio: float = option(0.9, "share of the places hidden from the encoder in every step", low=0, high=1)
     decoder_ratio: float = option(0.5, "share of a cell's positions not decoded", low=0, high=1)
     side: int = option(2, "tokens along a side of the cell", low=1)
-    rounding: str = rounding_option()
     faithful: bool = option(False, "also decode tokens the encoder sees, without loss, as published")
 
     def _cell(self) -> CellMasker:
         return CellMasker(ratio=self.decoder_ratio, side=self.side)
 
     def counts(self, grid: TokenGrid) -> dict[str, int]:
-        encoder = grid.t * count_visible(grid.places, self.ratio, self.rounding)
+        encoder = grid.t * self.visible_of(grid.places)
         decoder = self._cell().counts(grid)["encoder"]
         if not self.faithful:
             kept = self.side**2 - self._cell().dropped()

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from mvkit.maskers._flow import backward_flow, estimate_flow
-from mvkit.maskers._select import by_step, count_visible, pick, rounding_option, uniform
-from mvkit.maskers.base import MaskContext, Masker, TokenMask, option
+from mvkit.maskers._ratio import RatioMasker
+from mvkit.maskers._select import by_step, pick, uniform
+from mvkit.maskers.base import MaskContext, TokenMask, option
 from mvkit.tokens import TokenGrid
 
 
@@ -59,7 +60,7 @@ def _at(values: Tensor, places: Tensor, grid: TokenGrid) -> tuple[Tensor, Tensor
 
 
 @dataclass(frozen=True)
-class FlowMasker(Masker):
+class FlowMasker(RatioMasker):
     """Draws seeds in a base step, follows each token back to it along the flow, and keeps what lands near a seed.
 
     context.flow: (B, t-1, h, w, 2) in tokens from step k to k+1; without it, flow is estimated from context.video by
@@ -81,10 +82,9 @@ class FlowMasker(Masker):
     sigma: float = option(1.0, "reach of a seed in tokens", low=0.1, high=10)
     detail: int = option(2, "cells along a token that flow is estimated on (4: 16 times as dear)", low=1, high=8)
     base: str = option("middle", "the step seeds are drawn in", choices=("middle", "first"))
-    rounding: str = rounding_option()
 
     def counts(self, grid: TokenGrid) -> dict[str, int]:
-        return {"encoder": grid.t * count_visible(grid.places, self.ratio, self.rounding)}
+        return {"encoder": grid.t * self.visible_of(grid.places)}
 
     def draw(self, grid: TokenGrid, batch: int, generator: torch.Generator, context: MaskContext) -> TokenMask:
         if context.flow is not None:

@@ -7,13 +7,14 @@ from typing import ClassVar
 
 import torch
 
-from mvkit.maskers._select import by_sample, count_visible, rounding_option, uniform
-from mvkit.maskers.base import MaskContext, Masker, TokenMask, option
+from mvkit.maskers._ratio import RatioMasker
+from mvkit.maskers._select import by_sample, uniform
+from mvkit.maskers.base import MaskContext, TokenMask, option
 from mvkit.tokens import TokenGrid
 
 
 @dataclass(frozen=True)
-class FrameMasker(Masker):
+class FrameMasker(RatioMasker):
     """Hides a share of the t steps, chosen at random; the ratio is rounded to whole steps.
 
     No hidden token has a visible neighbour in its own step: the task becomes predicting frames, and MAE-ST measured
@@ -25,10 +26,9 @@ class FrameMasker(Masker):
     aliases: ClassVar[tuple[str, ...]] = ("time_only",)
 
     ratio: float = option(0.75, "share of the steps hidden", low=0, high=1)
-    rounding: str = rounding_option()
 
     def counts(self, grid: TokenGrid) -> dict[str, int]:
-        return {"encoder": grid.places * count_visible(grid.t, self.ratio, self.rounding)}
+        return {"encoder": grid.places * self.visible_of(grid.t)}
 
     def draw(self, grid: TokenGrid, batch: int, generator: torch.Generator, context: MaskContext) -> TokenMask:
         score = uniform(batch, grid.t, generator=generator).argsort(1).argsort(1)

@@ -9,8 +9,9 @@ import torch
 from einops import reduce
 from torch import Tensor
 
-from mvkit.maskers._select import by_sample, by_step, count_visible, keys, refuse_unless, rounding_option
-from mvkit.maskers.base import MaskContext, Masker, TokenMask, option
+from mvkit.maskers._ratio import RatioMasker
+from mvkit.maskers._select import by_sample, by_step, keys, refuse_unless
+from mvkit.maskers.base import MaskContext, TokenMask, option
 from mvkit.tokens import TokenGrid
 
 
@@ -27,7 +28,7 @@ def motion_map(video: Tensor, grid: TokenGrid) -> Tensor:
 
 
 @dataclass(frozen=True)
-class MotionMasker(Masker):
+class MotionMasker(RatioMasker):
     """Keeps visible, or hides, the tokens that change most from frame to frame.
 
     context.video: (B, 3, T, H, W), T >= 2. top: the most moving; gumbel: drawn without replacement in proportion to
@@ -46,12 +47,11 @@ class MotionMasker(Masker):
     sharpness: float = option(1.0, "power of the change (gumbel only)", low=0)
     group: str = option("step", "count exactly per step or per clip", choices=("step", "sample"))
     camera: bool = option(False, "subtract the median change of each step")
-    rounding: str = rounding_option()
 
     def counts(self, grid: TokenGrid) -> dict[str, int]:
         if self.group == "sample":
-            return {"encoder": count_visible(grid.tokens, self.ratio, self.rounding)}
-        return {"encoder": grid.t * count_visible(grid.places, self.ratio, self.rounding)}
+            return {"encoder": self.visible_of(grid.tokens)}
+        return {"encoder": grid.t * self.visible_of(grid.places)}
 
     def draw(self, grid: TokenGrid, batch: int, generator: torch.Generator, context: MaskContext) -> TokenMask:
         assert context.video is not None

@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 
 from mvkit.errors import MaskError
-from mvkit.maskers._select import by_column, count_visible, rounding_option, uniform
+from mvkit.maskers._ratio import count_visible, rounding_option
+from mvkit.maskers._select import by_column, uniform
 from mvkit.maskers.base import MaskContext, Masker, MaskSet, option
 from mvkit.tokens import TokenGrid
 

@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from mvkit.maskers._select import by_sample, by_step, count_visible, rounding_option
-from mvkit.maskers.base import MaskContext, Masker, TokenMask, option
+from mvkit.maskers._ratio import RatioMasker
+from mvkit.maskers._select import by_sample, by_step
+from mvkit.maskers.base import MaskContext, TokenMask, option
 from mvkit.tokens import TokenGrid
 
 
@@ -26,7 +27,7 @@ def gain(frequency: Tensor, colour: str) -> Tensor:
 
 
 @dataclass(frozen=True)
-class NoiseMasker(Masker):
+class NoiseMasker(RatioMasker):
     """Keeps the strongest tokens of noise filtered over time and the plane (all three wrap around the edges).
 
     red: large blobs that last; green: middle-sized patches; blue: evenly dispersed tokens.
@@ -42,12 +43,11 @@ class NoiseMasker(Masker):
     ratio: float = option(0.9, "share of tokens hidden", low=0, high=1)
     colour: str = option("green", "low, middle or high frequencies", choices=("green", "red", "blue"))
     group: str = option("sample", "count exactly per clip or per step", choices=("sample", "step"))
-    rounding: str = rounding_option()
 
     def counts(self, grid: TokenGrid) -> dict[str, int]:
         if self.group == "sample":
-            return {"encoder": count_visible(grid.tokens, self.ratio, self.rounding)}
-        return {"encoder": grid.t * count_visible(grid.places, self.ratio, self.rounding)}
+            return {"encoder": self.visible_of(grid.tokens)}
+        return {"encoder": grid.t * self.visible_of(grid.places)}
 
     def draw(self, grid: TokenGrid, batch: int, generator: torch.Generator, context: MaskContext) -> TokenMask:
         device, keep = generator.device, self.counts(grid)["encoder"]

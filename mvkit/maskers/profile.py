@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import torch
 
-from mvkit.maskers._select import count_visible, rounding_option, uniform
+from mvkit.maskers._ratio import count_visible, rounding_option
+from mvkit.maskers._select import uniform
 from mvkit.maskers.base import MaskContext, Masker, TokenMask, option
 from mvkit.tokens import TokenGrid
 

@@ -7,13 +7,14 @@ from typing import ClassVar
 
 import torch
 
-from mvkit.maskers._select import by_sample, count_visible, rounding_option, uniform
-from mvkit.maskers.base import MaskContext, Masker, TokenMask, option
+from mvkit.maskers._ratio import RatioMasker
+from mvkit.maskers._select import by_sample, uniform
+from mvkit.maskers.base import MaskContext, TokenMask, option
 from mvkit.tokens import TokenGrid
 
 
 @dataclass(frozen=True)
-class RandomMasker(Masker):
+class RandomMasker(RatioMasker):
     """Hides a share of all tokens; the count of a step varies (7 to 37 visible of 196 at 0.9).
 
     A hidden token between two steps is visible at its place in a neighbouring step with probability 1 - ratio^2.
@@ -25,10 +26,9 @@ class RandomMasker(Masker):
     aliases: ClassVar[tuple[str, ...]] = ("agnostic",)
 
     ratio: float = option(0.9, "share of all tokens hidden", low=0, high=1)
-    rounding: str = rounding_option()
 
     def counts(self, grid: TokenGrid) -> dict[str, int]:
-        return {"encoder": count_visible(grid.tokens, self.ratio, self.rounding)}
+        return {"encoder": self.visible_of(grid.tokens)}
 
     def draw(self, grid: TokenGrid, batch: int, generator: torch.Generator, context: MaskContext) -> TokenMask:
         return by_sample(uniform(batch, grid.tokens, generator=generator), self.counts(grid)["encoder"], grid)

@@ -7,13 +7,14 @@ from typing import ClassVar
 
 import torch
 
-from mvkit.maskers._select import by_step, count_visible, rounding_option, uniform
-from mvkit.maskers.base import MaskContext, Masker, TokenMask, option
+from mvkit.maskers._ratio import RatioMasker
+from mvkit.maskers._select import by_step, uniform
+from mvkit.maskers.base import MaskContext, TokenMask, option
 from mvkit.tokens import TokenGrid
 
 
 @dataclass(frozen=True)
-class RandomFrameMasker(Masker):
+class RandomFrameMasker(RatioMasker):
     """Hides a share of the places of each step, drawn anew for each step.
 
     Leaks over time as random masking does, but its counts per step are exact: for code that folds visible tokens
@@ -25,10 +26,9 @@ class RandomFrameMasker(Masker):
     exact: ClassVar[str] = "step"
 
     ratio: float = option(0.9, "share of each step's places hidden", low=0, high=1)
-    rounding: str = rounding_option()
 
     def counts(self, grid: TokenGrid) -> dict[str, int]:
-        return {"encoder": grid.t * count_visible(grid.places, self.ratio, self.rounding)}
+        return {"encoder": grid.t * self.visible_of(grid.places)}
 
     def draw(self, grid: TokenGrid, batch: int, generator: torch.Generator, context: MaskContext) -> TokenMask:
         keep = self.counts(grid)["encoder"] // grid.t

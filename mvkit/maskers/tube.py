@@ -12,13 +12,14 @@ from typing import ClassVar
 
 import torch
 
-from mvkit.maskers._select import by_column, count_visible, rounding_option, uniform
-from mvkit.maskers.base import MaskContext, Masker, TokenMask, option
+from mvkit.maskers._ratio import RatioMasker
+from mvkit.maskers._select import by_column, uniform
+from mvkit.maskers.base import MaskContext, TokenMask, option
 from mvkit.tokens import TokenGrid
 
 
 @dataclass(frozen=True)
-class TubeMasker(Masker):
+class TubeMasker(RatioMasker):
     """Hides a share of the h*w places in all steps at once.
 
     Paper: VideoMAE, arXiv:2203.12602. MAE-ST (arXiv:2205.09113) calls it space-only, V-JEPA random-tube.
@@ -30,10 +31,9 @@ class TubeMasker(Masker):
     aliases: ClassVar[tuple[str, ...]] = ("space_only", "random_tube")
 
     ratio: float = option(0.9, "share of the places hidden in every step", low=0, high=1)
-    rounding: str = rounding_option()
 
     def counts(self, grid: TokenGrid) -> dict[str, int]:
-        return {"encoder": grid.t * count_visible(grid.places, self.ratio, self.rounding)}
+        return {"encoder": grid.t * self.visible_of(grid.places)}
 
     def draw(self, grid: TokenGrid, batch: int, generator: torch.Generator, context: MaskContext) -> TokenMask:
         keep = self.counts(grid)["encoder"] // grid.t

@@ -8,13 +8,14 @@ from typing import ClassVar
 import torch
 from einops import repeat
 
-from mvkit.maskers._select import by_sample, count_visible, refuse_unless, rounding_option, uniform
-from mvkit.maskers.base import MaskContext, Masker, TokenMask, option
+from mvkit.maskers._ratio import RatioMasker
+from mvkit.maskers._select import by_sample, refuse_unless, uniform
+from mvkit.maskers.base import MaskContext, TokenMask, option
 from mvkit.tokens import TokenGrid
 
 
 @dataclass(frozen=True)
-class UnitMasker(Masker):
+class UnitMasker(RatioMasker):
     """Random masking of bricks of time x side x side tokens; time = t makes tubes of square columns.
 
     The ratio is rounded to whole bricks. Raises MaskError on a grid that is not whole bricks.
@@ -28,7 +29,6 @@ class UnitMasker(Masker):
     ratio: float = option(0.9, "share of the bricks hidden", low=0, high=1)
     time: int = option(1, "steps of a brick", low=1)
     side: int = option(2, "tokens along a side of a brick", low=1)
-    rounding: str = rounding_option()
 
     def _brick(self) -> tuple[int, int, int]:
         return self.time, self.side, self.side
@@ -40,7 +40,7 @@ class UnitMasker(Masker):
             f"a {grid} cannot be cut into {'x'.join(map(str, brick))} bricks: choose time and side that divide it",
         )
         size = self.time * self.side**2
-        return {"encoder": size * count_visible(grid.tokens // size, self.ratio, self.rounding)}
+        return {"encoder": size * self.visible_of(grid.tokens // size)}
 
     def draw(self, grid: TokenGrid, batch: int, generator: torch.Generator, context: MaskContext) -> TokenMask:
         keep, (a, b, c) = self.counts(grid)["encoder"], self._brick()

@@ -2,6 +2,7 @@
 
 from mvkit.train import chain as chain
 from mvkit.train import presets as presets
+from mvkit.train import recipes as recipes
 from mvkit.train.journal import Journal as Journal
 from mvkit.train.loop import Run as Run
 from mvkit.train.loop import fit as fit

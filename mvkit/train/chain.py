@@ -61,8 +61,9 @@ def teacher(kind: str, preset: str = "quick", *, root: Path = TEACHERS, tell: Te
 
 
 def teacher_folder(spec: RunSpec, root: Path = TEACHERS) -> Path:
-    """Where the run of a spec lies: its method's name and a hash of every setting."""
-    text = json.dumps(spec.model_dump(), sort_keys=True)
+    """Where the run of a spec lies: its method's name and a hash of every setting that is not the default."""
+    # Defaults are left out, so that a new field does not make every teacher another one.
+    text = json.dumps(spec.model_dump(exclude_defaults=True), sort_keys=True)
     return root / f"{spec.method}_{sha256(text.encode()).hexdigest()[:8]}"
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from mvkit import cards
+from mvkit.data import augment as recipes
 from mvkit.data import shapes
 from mvkit.data.dataset import Batch, ClipDataset
 from mvkit.data.loader import clip_loader
@@ -69,18 +70,31 @@ class Source:
 
 
 def open_source(spec: RunSpec, manifest: Manifest) -> Source:
-    """The training batches of a manifest, as the spec says: frames, stride, image, augment, cache and workers."""
+    """The training batches of a manifest, as the spec says: frames, stride, image, augment, repeats, workers, ...
+
+    Raises OptionError for an unknown name, or a flip that the augmentation does not have.
+    """
     dataset = ClipDataset(
         manifest,
         frames=spec.frames,
         stride=spec.stride,
         size=spec.image,
-        augment=spec.augment,
+        augment=_augmentation(spec),
         sampling=spec.sampling,
+        repeats=spec.repeats,
         seed=derive(spec.seed, "clips") >> 32,
         cache="memory" if spec.cache else None,
     )
     return Source(dataset, spec)
+
+
+def _augmentation(spec: RunSpec) -> recipes.Recipe:
+    recipe = recipes.recipe(spec.augment, spec.image)
+    if spec.flip is None:
+        return recipe
+    if not isinstance(recipe, recipes.Pretrain | recipes.Finetune | recipes.RandomResized):
+        raise OptionError(f"augment='{spec.augment}' mirrors nothing, got flip={spec.flip}: use augment='pretrain'")
+    return replace(recipe, flip=spec.flip)
 
 
 def clips_and_labels(spec: RunSpec, manifest: Manifest) -> tuple[Tensor, dict[str, Tensor]]:

@@ -31,10 +31,18 @@ class RunSpec(BaseModel):
     stride: int = Field(1, ge=1, description="frames of the file from one frame of a clip to the next")
     image: int = Field(64, ge=4, description="side of the square clips in pixels")
     augment: str = Field("centre", description="a name in mvkit.data.augment")
+    flip: float | None = Field(
+        None, ge=0, le=1, description="chance that a clip is mirrored left to right; null leaves it to the augmentation"
+    )
     sampling: str = Field("dense", description="a name in mvkit.data.sampling")
     cache: bool = Field(False, description="keep decoded files in memory")
     steps: int = Field(400, ge=1, description="optimiser steps of the whole run")
-    batch: int = Field(32, ge=1, description="clips of a step")
+    batch: int = Field(32, ge=1, description="files of a step, each with one clip or `repeats` of them")
+    repeats: int = Field(
+        1,
+        ge=1,
+        description="augmented copies of each clip read, with a mask each; the learning rate does not count them",
+    )
     accumulate: int = Field(1, ge=1, description="parts a batch is computed in, one after the other")
     teacher_cache: int = Field(
         0, ge=0, description="MiB of memory for what teachers said of clips that come again unchanged; 0 keeps nothing"

@@ -11,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mvkit import TokenGrid, maskers
 from mvkit.errors import MaskError, OptionError, ShapeError
 from mvkit.maskers import MaskContext, Masker
+from mvkit.maskers._ratio import RatioMasker
 
 GRIDS = [TokenGrid(2, 3, 5), TokenGrid(4, 6, 4), TokenGrid(1, 4, 6), TokenGrid(8, 14, 14), TokenGrid(1, 1, 1)]
 DEFAULTS = [maskers.create(name) for name in maskers.available()]
@@ -18,6 +19,7 @@ FAITHFUL = [
     maskers.create("block", faithful=True, min_area=4),
     maskers.create("block", faithful=True, span=0.5, min_area=4),
     maskers.create("cube", faithful=True),
+    maskers.create("cube_frame", faithful=True, min_area=4),
     maskers.create("dual", faithful=True),
     maskers.create("multi_block", faithful=True, balance="random", long_scale=0.5),
     maskers.create("profile", faithful=True),
@@ -39,7 +41,8 @@ VARIANTS = [
 ALL = DEFAULTS + VARIANTS + FAITHFUL
 # The strategies that a grid can rule out, and how.
 REFUSALS = {"cell": "cells", "dual": "cells", "unit": "bricks", "block": "rectangles", "cube": "cubes"} | {
-    "multi_block": "whole plane"
+    "cube_frame": "rectangles",
+    "multi_block": "whole plane",
 }
 
 every_masker = pytest.mark.parametrize("masker", ALL, ids=repr)
@@ -78,7 +81,8 @@ def counts_or_skip(masker: Masker, grid: TokenGrid) -> dict[str, int]:
 
 
 def test_the_folder_holds_the_strategies_of_the_field():
-    wanted = "attention block cell cube dual flow frame full motion multi_block nested none profile random tube unit"
+    wanted = "attention block cell cube cube_frame dual flow frame full motion multi_block nested none profile"
+    wanted += " random tube unit"
     assert set(wanted.split()) <= set(maskers.available())
 
 
@@ -168,6 +172,35 @@ def test_extreme_ratios_hide_nothing_or_everything(masker, grid, ratio):
         assert mask.hidden.all()
 
 
+@every_grid
+@pytest.mark.parametrize("masker", [m for m in ALL if isinstance(m, RatioMasker)], ids=repr)
+def test_keep_counts_members_of_the_group_that_the_ratio_is_a_share_of(masker, grid):
+    counts_or_skip(masker, grid)
+    shares = {f.name: f.default for f in fields(masker) if f.name in ("ratio", "rounding")}
+
+    def keeping(keep: int) -> Masker:
+        return replace(masker, **shares, keep=keep)
+
+    visible, keep = [], 0
+    while True:
+        try:
+            visible.append(next(iter(keeping(keep).counts(grid).values())))
+        except MaskError as err:
+            assert "keep must be at most" in str(err) and "\n" not in str(err)
+            break
+        keep += 1
+    size = keep - 1
+    step = visible[1] - visible[0]
+    assert step > 0 and visible == [visible[0] + k * step for k in range(size + 1)]
+    assert keeping(0).counts(grid) == replace(masker, ratio=1.0, rounding="masked_floor").counts(grid)
+    assert keeping(size).counts(grid) == replace(masker, ratio=0.0, rounding="masked_floor").counts(grid)
+    for keep in {0, 1, size // 2, size}:
+        drawn = draw(keeping(keep), grid)
+        assert {r: m.visible_ids.shape[1] for r, m in drawn.roles.items()} == keeping(keep).counts(grid)
+    with pytest.raises(MaskError, match="keep must be at most"):
+        draw(keeping(size + 1), grid)
+
+
 @pytest.mark.parametrize("name", maskers.available())
 def test_every_option_works_at_both_ends_of_its_range_or_is_refused_at_both_doors(name):
     grid = TokenGrid(4, 6, 4)
@@ -209,8 +242,9 @@ def test_options_out_of_range_and_of_wrong_type_are_refused(name):
         low, high, choices = (f.metadata[k] for k in ("low", "high", "choices"))
         wrong = [low - 1] if low is not None else []
         wrong += [high + 1] if high is not None else []
-        wrong += ["no such choice"] if choices else [None, "text"]
-        wrong += [1.5] if isinstance(f.default, int) else []
+        wrong += ["no such choice"] if choices else ["text"]
+        wrong += [] if f.default is None else [None]
+        wrong += [1.5] if isinstance(f.default, int | None) else []
         for value in wrong:
             with pytest.raises(MaskError, match=f.name):
                 cls(**{f.name: value})

@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from mvkit import TokenGrid
-from mvkit.maskers._select import balanced, by_column, by_step, count_visible, untied, weighted
-
-
-@pytest.mark.parametrize(
-    ("size", "ratio", "masked_floor", "keep_floor"),
-    [
-        (196, 0.90, 20, 19),
-        (196, 0.95, 10, 9),
-        (196, 0.80, 40, 39),
-        (196, 0.75, 49, 49),
-        (256, 0.90, 26, 25),
-        (1568, 0.90, 157, 156),
-        (2048, 0.90, 205, 204),
-        (1960, 0.90, 196, 195),
-        (7, 0.0, 7, 7),
-        (7, 1.0, 0, 0),
-    ],
-)
-def test_both_rounding_rules_count_as_the_two_official_codes(size, ratio, masked_floor, keep_floor):
-    assert count_visible(size, ratio, "masked_floor") == masked_floor
-    assert count_visible(size, ratio, "keep_floor") == keep_floor
+from mvkit.maskers._select import balanced, by_column, by_step, untied, weighted
 
 
 def test_gumbel_top_k_draws_with_the_law_of_drawing_one_after_the_other():

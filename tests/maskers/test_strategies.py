@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -147,6 +149,22 @@ def test_cubes_are_drawn_on_cells_and_cropped_on_odd_grids():
     published = create("cube", faithful=True)(TokenGrid(4, 5, 7), 8, generator=gen()).aux["published"].view(8, 4, 5, 7)
     assert torch.equal(published[:, :, 0:4:2], published[:, :, 1:4:2])
     assert torch.equal(published[..., 0:6:2], published[..., 1:6:2])
+
+
+def test_cubes_per_frame_are_held_for_a_stretch_of_steps_and_hide_the_same_number_in_each():
+    for faithful in (False, True):
+        volume = create("cube_frame", faithful=faithful)(GRID, 60, generator=gen()).volume()
+        assert bool((volume.sum((2, 3)) == 78).all())
+        for clip in volume.flatten(2):
+            planes = [tuple(step.tolist()) for step in clip]
+            changes = 1 + sum(a != b for a, b in pairwise(planes))
+            assert len(set(planes)) == changes, "a plane that was left does not come back"
+
+
+def test_every_stretch_that_is_free_is_as_likely_as_the_others():
+    volume = create("cube_frame")(TokenGrid(2, 6, 9), 3000, generator=gen()).volume().flatten(2)
+    held = (volume[:, 0] == volume[:, 1]).all(1).float().mean()
+    assert float(held) == pytest.approx(1 / 3, abs=0.035), "both steps, the first alone, the second alone"
 
 
 def test_a_span_leaves_the_other_steps_visible_and_wraps_around():

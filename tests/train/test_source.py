@@ -52,3 +52,23 @@ def test_files_to_a_trained_encoder_in_three_lines(manifest, tmp_path):
     loaded, report = mvkit.methods.load(tmp_path / "run" / "checkpoint" / "step_000003")
     assert not report.missing
     assert torch.equal(loaded.encoder.norm.weight, run.method.encoder.norm.weight)
+
+
+def test_repeats_stand_side_by_side_cut_anew_and_do_not_raise_the_rate(manifest):
+    spec = SPEC.model_copy(update={"repeats": 3, "batch": 2, "augment": "pretrain"})
+    batch = next(train.open_source(spec, train.train_split(manifest))(0))
+    assert batch.clips.shape == (6, 3, 4, 16, 16)
+    assert batch.indices[:3].unique().numel() == batch.indices[3:].unique().numel() == 1
+    assert not torch.equal(batch.clips[0], batch.clips[1]) or not torch.equal(batch.clips[0], batch.clips[2])
+    assert spec.effective_lr == spec.lr * 2 / 256
+
+
+def test_a_flip_of_one_mirrors_every_clip(manifest):
+    specs = (SPEC.model_copy(update={"augment": "pretrain", "flip": flip}) for flip in (None, 1.0))
+    plain, mirrored = (next(train.open_source(spec, train.train_split(manifest))(0)).clips for spec in specs)
+    assert torch.equal(plain.flip(-1), mirrored) and not torch.equal(plain, mirrored)
+
+
+def test_a_flip_where_nothing_is_mirrored_is_refused(manifest):
+    with pytest.raises(OptionError, match=r"augment='centre' mirrors nothing, got flip=0\.5"):
+        train.open_source(SPEC.model_copy(update={"flip": 0.5}), manifest)
