@@ -44,6 +44,8 @@ def query_maps(
         for column, step in enumerate(steps):
             axes = sheet.show(row, column, part[step], cmap=style.MAPS["signed"], vmin=-top, vmax=top)
             drawn = axes.images[0]
+            if np.isnan(part[step]).all():
+                continue  # every token of the step is hidden: there is no best match to mark
             y, x = divmod(int(np.nanargmax(part[step])), grid.w)
             outline(axes, grid, y, x, colour=style.QUERY if step == query[0] else "white")
     sheet.colour_bar(1, len(maps), drawn, "cosine")
@@ -181,8 +183,9 @@ def _alt(curves: Mapping[str, np.ndarray], static: Mapping[str, np.ndarray]) -> 
 def _told(maps: Mapping[str, np.ndarray], query: Sequence[int], grid: TokenGrid) -> str:
     paths = []
     for label, part in maps.items():
-        best = [divmod(int(np.nanargmax(step)), grid.w) for step in part]
-        paths.append(f"{label} {' '.join(f'({y + 1},{x + 1})' for y, x in best)}")
+        best = [None if np.isnan(step).all() else divmod(int(np.nanargmax(step)), grid.w) for step in part]
+        said = ("-" if place is None else f"({place[0] + 1},{place[1] + 1})" for place in best)
+        paths.append(f"{label} {' '.join(said)}")
     return (
         f"Cosine of the token at step {query[0] + 1}, row {query[1] + 1}, column {query[2] + 1} with all others; "
         f"best match in each step as (row,column): {'; '.join(paths)}."

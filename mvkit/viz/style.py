@@ -57,7 +57,8 @@ METHODS = {
 # apart from it and from each other for the three kinds of colour vision (CIELAB distance of at least 12).
 MASKERS = {
     "random": ORANGE, "tube": BLUE, "frame": SKY, "multi_block": PURPLE, "motion": VERMILION, "nested": GREEN,
-    "attention": YELLOW, "random_frame": "#542B00", "block": "#542B54", "cube": "#6B5B00", "cell": "#ABF2F2",
+    "attention": YELLOW, "random_frame": "#542B00", "block": "#542B54", "cube": "#6B5B00", "cube_frame": "#2828A0",
+    "cell": "#ABF2F2",
     "flow": "#000054", "dual": "#DCD0FF", "everest": "#FFB0A0", "noise": "#4A4AF2", "unit": "#004D40",
     "profile": "#D4F2AB", "none": "#C0C0C0", "full": BLACK,
 }  # fmt: skip

@@ -32,3 +32,10 @@ def test_a_static_clip_of_an_encoder_that_is_not_shown_is_refused():
     one = np.eye(2, dtype=np.float32)
     with pytest.raises(ShapeError, match="static ones of encoders in"):
         viz.similarity.matrices({"a": one}, {}, static={"b": one})
+
+
+def test_a_step_whose_tokens_are_all_hidden_has_no_best_match():
+    maps = np.random.default_rng(0).normal(size=(3, 2, 4)).astype(np.float32)
+    maps[1] = np.nan
+    _, data = viz.similarity.query_maps(np.zeros((6, 16, 32, 3), np.uint8), {"video": maps}, (0, 1, 1))
+    assert "video (" in data.alt and " - (" in data.alt
