@@ -2,7 +2,8 @@
 
 Weights come from the encoder (`encoder(clips, mask, heads=(6,)).attention(6)`): (B, heads, V, V), softmax rows over
 the V visible tokens. Hidden tokens took no part; they are NaN here, never 0, because 0 would say "seen and ignored".
-The VideoMAE family has no class token, and none is made up: `received` is the picture without a query.
+The VideoMAE family has no class token, and none is made up: `received` is the picture without a query. `query_keys` has
+the same maps without the V x V matrix, also of encoders with a class token and of image encoders.
 """
 
 from __future__ import annotations
@@ -27,26 +28,16 @@ def query_attention(
 ) -> Tensor:
     """Attention of one token over the clip: (B, t, h, w), or (B, heads, t, h, w) for heads="all".
 
-    weights: (B, heads, V, V). query: (t, y, x) on the grid. heads: "mean", "all", or one head's number. drop_self:
+    weights: (B, heads, V, V). query: (t, y, x) on the grid. heads: as `fuse`. drop_self:
     leave the query's weight on itself out (NaN) and let the rest sum to 1. Rows sum to 1 over visible tokens.
     Raises MaskError if the query is hidden in some clip, ShapeError, OptionError.
     """
-    count = _check(weights, grid, mask)
-    token = grid.index(*query)
-    if mask is None:
-        row = torch.full((len(weights),), token, device=weights.device)
-    else:
-        if bool(mask.hidden[:, token].any()):
-            clip = int(mask.hidden[:, token].int().argmax())
-            seen = grid.place(int(mask.visible_ids[clip, 0])) if count else "none"
-            raise MaskError(f"query {query} is hidden in clip {clip}: choose a visible token, its first is {seen}")
-        row = (mask.visible_ids < token).sum(1)
+    _check(weights, grid, mask)
+    row = row_of(query, grid, mask, len(weights)).to(weights.device)
     picked = weights.float()[torch.arange(len(weights), device=weights.device), :, row]  # (B, heads, V)
     if drop_self:
-        itself = torch.arange(picked.shape[-1], device=picked.device) == row[:, None]  # (B, V)
-        picked = picked.masked_fill(itself[:, None], torch.nan)
-        picked = picked / picked.nansum(-1, keepdim=True)
-    return on_grid(_fused(picked, heads), grid, mask)
+        picked = without(picked, row)
+    return on_grid(fuse(picked, heads), grid, mask)
 
 
 def received_attention(
@@ -57,7 +48,7 @@ def received_attention(
     Sums to 1 over the visible tokens; 1/V everywhere is "no preference". Raises ShapeError, OptionError.
     """
     _check(weights, grid, mask)
-    return on_grid(_fused(weights.float().mean(-2), heads), grid, mask)
+    return on_grid(fuse(weights.float().mean(-2), heads), grid, mask)
 
 
 def on_grid(values: Tensor, grid: TokenGrid, mask: TokenMask | None = None) -> Tensor:
@@ -87,18 +78,45 @@ def busiest_query(clips: Tensor, grid: TokenGrid, step: int | None = None) -> tu
     return grid.place(step * grid.places + int(motion_map(clips[:1], grid)[0, step].argmax()))
 
 
-def _fused(values: Tensor, heads: str | int) -> Tensor:
-    """values: (B, heads, V) -> (B, V), or as they are for "all"."""
+def fuse(values: Tensor, heads: str | int) -> Tensor:
+    """values: (B, heads, ...) -> (B, ...): the "mean", "min" or "max" of the heads, or one head by its number.
+
+    "all" leaves them as they are. Raises OptionError.
+    """
     if heads == "all":
         return values
     if heads == "mean":
         return values.mean(1)
+    if heads in ("min", "max"):
+        return values.amin(1) if heads == "min" else values.amax(1)
     if isinstance(heads, int) and 0 <= heads < values.shape[1]:
         return values[:, heads]
-    raise OptionError(f"heads must be 'mean', 'all' or a number below {values.shape[1]}, got {heads!r}")
+    raise OptionError(f"heads must be 'mean', 'min', 'max', 'all' or a number below {values.shape[1]}, got {heads!r}")
 
 
-def _check(weights: Tensor, grid: TokenGrid, mask: TokenMask | None) -> int:
+def row_of(query: tuple[int, int, int], grid: TokenGrid, mask: TokenMask | None, batch: int) -> Tensor:
+    """The place of a token (t, y, x) among the visible ones of each clip: (batch,) long.
+
+    Raises MaskError if it is hidden in some clip, ShapeError if it lies outside the grid.
+    """
+    token = grid.index(*query)
+    if mask is None:
+        return torch.full((batch,), token)
+    if bool(mask.hidden[:, token].any()):
+        clip = int(mask.hidden[:, token].int().argmax())
+        seen = grid.place(int(mask.visible_ids[clip, 0])) if mask.visible_ids.shape[1] else "none"
+        raise MaskError(f"query {query} is hidden in clip {clip}: choose a visible token, its first is {seen}")
+    return (mask.visible_ids < token).sum(1)
+
+
+def without(weights: Tensor, row: Tensor) -> Tensor:
+    """weights: (B, ..., V), row: (B,) -> NaN at that token, the rest sums to 1."""
+    itself = torch.arange(weights.shape[-1], device=row.device) == row[:, None]  # (B, V)
+    left = weights.masked_fill(itself.view(len(row), *[1] * (weights.ndim - 2), -1), torch.nan)
+    return left / left.nansum(-1, keepdim=True)
+
+
+def _check(weights: Tensor, grid: TokenGrid, mask: TokenMask | None) -> None:
     count = grid.tokens if mask is None else mask.visible_ids.shape[1]
     if weights.ndim != 4 or weights.shape[-2:] != (count, count):
         raise ShapeError(
@@ -107,4 +125,3 @@ def _check(weights: Tensor, grid: TokenGrid, mask: TokenMask | None) -> int:
         )
     if mask is not None and (mask.grid != grid or len(mask) != len(weights)):
         raise ShapeError(f"{mask!r} does not belong to {len(weights)} clips on a {grid}")
-    return count

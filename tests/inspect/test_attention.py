@@ -52,6 +52,13 @@ def test_received_attention_is_the_mean_over_queries():
     assert torch.allclose(attention.received_attention(weights(30), GRID).sum((1, 2, 3)), torch.ones(2))
 
 
+def test_heads_are_fused_by_their_mean_least_or_largest_weight():
+    full = weights(30)
+    row = full[:, :, 28]
+    for heads, want in (("min", row.min(1).values), ("max", row.max(1).values), (1, row[:, 1])):
+        assert torch.equal(attention.query_attention(full, GRID, (1, 2, 3), heads=heads).flatten(1), want)
+
+
 def test_maps_of_the_encoder_are_what_a_naive_softmax_gives():
     torch.manual_seed(0)
     encoder = VideoViT(GRID, tubelet=1, patch=4, width=24, depth=2, heads=3).eval()

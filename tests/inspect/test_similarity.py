@@ -3,8 +3,9 @@ import torch
 from torch.nn.functional import cosine_similarity
 
 from mvkit import TokenGrid
-from mvkit.errors import OptionError, ShapeError
+from mvkit.errors import MaskError, OptionError, ShapeError
 from mvkit.inspect import similarity
+from mvkit.maskers.base import TokenMask
 
 GRIDS = [TokenGrid(2, 3, 5), TokenGrid(4, 2, 3), TokenGrid(1, 3, 2)]
 
@@ -42,6 +43,63 @@ def test_frame_matrices_match_loops_written_by_hand(grid, kind, centred):
         assert got.abs().max() <= 1 + 1e-5  # one step less its own mean has no direction
     else:
         assert torch.allclose(got, want, atol=1e-5)
+
+
+# Steps 0 and 1 of the first clip share no place; step 2 of the first and step 3 of the second are hidden altogether.
+SHOWN = TokenMask.from_visible(torch.tensor([[0, 3, 7, 8, 18, 21, 23], [1, 4, 7, 9, 12, 13, 16]]), GRIDS[1])
+
+
+def naive_masked(x: torch.Tensor, ids: list[int], grid: TokenGrid, kind: str, centred: bool) -> list[list[float]]:
+    x = x - sum(x[n] for n in range(len(ids))) / len(ids) if centred else x
+    steps = [{ids[n] % grid.places: x[n] for n in range(len(ids)) if ids[n] // grid.places == t} for t in range(grid.t)]
+
+    def entry(a, b):
+        shared = a.keys() & b.keys()
+        if not (shared if kind == "aligned" else a and b):
+            return float("nan")
+        if kind == "pooled":
+            means = [sum(step.values()) / len(step) for step in (a, b)]
+            return float(cosine_similarity(*means, dim=0))
+        if kind == "aligned":
+            return sum(float(cosine_similarity(a[place], b[place], dim=0)) for place in shared) / len(shared)
+        return sum(max(float(cosine_similarity(v, w, dim=0)) for w in b.values()) for v in a.values()) / len(a)
+
+    return [[entry(a, b) for b in steps] for a in steps]
+
+
+@pytest.mark.parametrize("kind", similarity.MATRICES)
+@pytest.mark.parametrize("centred", [True, False])
+def test_under_a_mask_only_visible_tokens_count(kind, centred):
+    grid, x = GRIDS[1], SHOWN.visible(tokens(GRIDS[1]))
+    got = similarity.frame_matrix(x, grid, kind=kind, mask=SHOWN, centred=centred)
+    ids = SHOWN.visible_ids.tolist()
+    want = torch.tensor([naive_masked(clip, row, grid, kind, centred) for clip, row in zip(x, ids, strict=True)])
+    assert torch.allclose(got, want, atol=1e-6, equal_nan=True)
+    assert got[0, 2].isnan().all() and got[1, :, 3].isnan().all() and not got[0, 0, 3].isnan()
+
+
+def test_curves_and_slopes_leave_out_pairs_of_steps_that_share_nothing():
+    step = torch.arange(5.0)
+    matrix = (1 - 0.1 * (step[:, None] - step).abs())[None].clone()
+    matrix[0, 2], matrix[0, :, 2] = torch.nan, torch.nan
+    assert torch.allclose(similarity.lag_curve(matrix)[0], 1 - 0.1 * step)
+    assert torch.allclose(similarity.lag_slope(matrix), torch.tensor([-0.1]), atol=1e-6)
+    lags = (1, 3, 4, 2, 3, 1)  # of steps 0, 1, 3, 4
+    assert similarity.off_diagonal(matrix).item() == pytest.approx(1 - 0.1 * sum(lags) / 6)
+
+
+def test_a_masked_query_map_is_nan_where_hidden_and_has_no_peak_in_a_hidden_step():
+    grid = GRIDS[1]
+    mask = TokenMask.from_visible(torch.tensor([[0, 3, 7, 8, 23], [1, 3, 7, 9, 16]]), grid)
+    x = mask.visible(tokens(grid))
+    got = similarity.query_map(x, grid, grid.place(7), mask=mask)
+    assert torch.equal(got.flatten(1).isnan(), mask.hidden)
+    y = x - x.mean(1, keepdim=True)
+    assert torch.allclose(mask.visible(got.flatten(1)), cosine_similarity(y, y[:, 2:3], dim=-1), atol=1e-6)
+    best = similarity.peaks(got)
+    assert best[0, 1].tolist() == [0, 1] and best[0, 2].tolist() == [-1, -1] and best[0, 3].tolist() == [1, 2]
+    with pytest.raises(MaskError, match="hidden in clip 0"):
+        similarity.query_map(x, grid, (0, 0, 1), mask=mask)
 
 
 @pytest.mark.parametrize("centred", [True, False])
@@ -104,10 +162,32 @@ def test_one_step_has_a_matrix_a_curve_and_no_slope():
     assert similarity.lag_slope(matrix).isnan().all() and similarity.off_diagonal(matrix).isnan().all()
 
 
+def test_many_places_are_summed_without_losing_digits():
+    grid = TokenGrid(3, 14, 14)
+    x = torch.randn(1, grid.tokens, 384, generator=torch.Generator().manual_seed(0)) + 1
+    exact = torch.nn.functional.normalize(x.double(), dim=-1).view(3, 196, 384)
+    want = torch.stack([torch.stack([(a * b).sum() for b in exact]) for a in exact]) / 196
+    assert (similarity.frame_matrix(x, grid, centred=False)[0] - want).abs().max() < 1e-6
+
+
 def test_a_static_clip_repeats_its_middle_frame():
     clips = torch.rand(1, 3, 4, 2, 3)
     still = similarity.static_clip(clips)
     assert still.shape == clips.shape and all(torch.equal(still[:, :, t], clips[:, :, 2]) for t in range(4))
+
+
+def test_a_shuffled_clip_has_the_same_steps_in_another_order():
+    clips = torch.arange(8.0).view(1, 1, 8, 1, 1).expand(2, 3, 8, 2, 3)
+    generator = torch.Generator().manual_seed(1)
+    got = similarity.shuffled_clip(clips, generator=generator, tubelet=2)
+    orders = [clip[0, :, 0, 0].tolist() for clip in got]
+    assert got.shape == clips.shape and orders[0] != orders[1] and list(range(8)) not in orders
+    for frames in orders:
+        assert sorted(frames) == list(range(8))
+        assert all(frames[n] % 2 == 0 and frames[n + 1] == frames[n] + 1 for n in (0, 2, 4, 6))
+    assert torch.equal(got[:, 0], got[:, 2]) and torch.equal(got[..., 0, 0], got[..., 1, 2])
+    with pytest.raises(ShapeError, match="8 frames do not divide into tubelets of 3"):
+        similarity.shuffled_clip(clips, generator=generator, tubelet=3)
 
 
 def test_half_precision_features_are_compared_in_single():

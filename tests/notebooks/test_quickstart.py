@@ -3,7 +3,6 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import pytest
 
@@ -18,27 +17,8 @@ NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "00_quickstart.ipynb"
 FIGURES = {"clips", "masks", "training", "reconstruction", "attention", "tracking", "similarity", "scores"}
 
 
-def code_cells() -> list:
-    return [cell for cell in nbformat.read(NOTEBOOK, 4).cells if cell.cell_type == "code"]
-
-
-def test_the_notebook_is_committed_without_outputs_and_with_names_for_cells():
-    assert all(not cell.outputs and cell.execution_count is None for cell in code_cells())
-    ids = [cell.id for cell in nbformat.read(NOTEBOOK, 4).cells]
-    assert len(set(ids)) == len(ids) and all(name.replace("-", "").isalpha() for name in ids)
-
-
-def test_the_notebook_defines_nothing_and_its_cells_are_short():
-    for cell in code_cells():
-        lines = cell.source.splitlines()
-        assert len(lines) <= 16 and max(map(len, lines)) <= 128, cell.id
-        assert not any(line.startswith(("def ", "class ", "for ", "while ")) for line in lines), cell.id
-
-
-def test_every_parameter_is_typed_and_says_what_it_is():
-    parameters = Parameters.read(NOTEBOOK)
-    assert {"preset", "video", "clips", "steps", "masker", "ratio", "seed"} == set(parameters)
-    assert all(item.help for item in parameters.values())
+def test_its_parameters_are_those_the_demo_knows():
+    assert set(Parameters.read(NOTEBOOK)) == {"preset", "video", "clips", "steps", "masker", "ratio", "seed"}
 
 
 @pytest.fixture(scope="module", params=["sample clips", "a video of one's own"])

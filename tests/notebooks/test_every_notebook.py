@@ -1,0 +1,96 @@
+"""Every notebook found: committed clean, thin, and run headless with tiny parameters."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import torch
+
+from mvkit import checkpoints, methods
+from mvkit.data import shapes
+from mvkit.runs.parameters import Parameters
+from mvkit.runs.run import Outcome, run_notebook
+from mvkit.train.chain import ROLES
+from mvkit.viz import rebuild
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+# It makes its own clips, and has tests of its own.
+WALKS = [path for path in NOTEBOOKS if path.stem != "00_quickstart"]
+
+every = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code_cells(path: Path) -> list:
+    return [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+
+
+@every
+def test_it_is_committed_without_outputs_and_with_names_for_cells(path):
+    assert all(not cell.outputs and cell.execution_count is None for cell in code_cells(path))
+    ids = [cell.id for cell in nbformat.read(path, 4).cells]
+    assert len(set(ids)) == len(ids) and all(name.replace("-", "").isalpha() for name in ids)
+
+
+@every
+def test_it_defines_nothing_and_its_cells_are_short(path):
+    for cell in code_cells(path):
+        lines = cell.source.splitlines()
+        assert max(map(len, lines)) <= 128 and (len(lines) <= 16 or cell.id == "parameters"), cell.id
+        assert not any(line.startswith(("def ", "class ", "for ", "while ")) for line in lines), cell.id
+
+
+@every
+def test_every_parameter_says_what_it_is_and_the_run_has_the_notebooks_name(path):
+    parameters = Parameters.read(path)
+    assert {"preset", "steps", "seed"} <= set(parameters) and all(item.help for item in parameters.values())
+    assert f'notebook="{path.stem}"' in "".join(cell.source for cell in code_cells(path))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Mapping[str, Any]:
+    """Values that make any walk-through a matter of seconds: few steps, a small set by its list, untrained teachers."""
+    folder = tmp_path_factory.mktemp("tiny")
+    size = {"size": "tiny", "frames": 8, "image": 32, "patch": 8}
+    clips = str(shapes.write(folder / "clips", shapes.ShapesSpec(clips=24, val=8, size=32)))
+    values = {"steps": 2, "seed": 1, "device": "cpu", "train_list": clips, "val_list": clips, **size}
+    for role, kind in ROLES.items():
+        torch.manual_seed(7)
+        checkpoints.save(folder / kind, methods.create(kind, **size), name=kind, options=size)
+        values[role] = f"run:{folder / kind}"
+    return values
+
+
+@pytest.fixture(scope="module", params=WALKS, ids=lambda path: path.stem)
+def outcome(request, tiny, tmp_path_factory) -> Outcome:
+    """The notebook run in a project of its own."""
+    project = tmp_path_factory.mktemp("project")
+    (project / "notebooks").mkdir()
+    shutil.copy(request.param, project / "notebooks")
+    values = {name: value for name, value in tiny.items() if name in Parameters.read(request.param)}
+    return run_notebook(project / "notebooks" / request.param.name, values, progress=False)
+
+
+@pytest.mark.notebook
+@pytest.mark.slow
+def test_a_tiny_run_is_done_and_every_figure_can_be_drawn_again(outcome):
+    assert outcome.done, outcome.status.get("cause")
+    folder = outcome.folder
+    records = sorted(folder.figures.glob("*.json"))
+    assert json.loads(folder.results.read_text())["figures"] == [record.stem for record in records]
+    assert {"diagram", "masks", "training", "scores"} <= {record.stem for record in records}
+    assert folder.report.read_text().count("data:image/png;base64,") >= len(records)
+    assert all(rebuild(record, folder.path / "again").same_bytes for record in records)
+
+
+@pytest.mark.notebook
+@pytest.mark.slow
+def test_its_results_say_that_the_loss_by_hand_is_the_methods_and_hold_scores(outcome):
+    found = json.loads(outcome.folder.results.read_text())
+    differences = found["by_hand"] if isinstance(found["by_hand"], dict) else {"loss": found["by_hand"]}
+    assert differences and all(value <= 1e-5 for value in differences.values())
+    assert {score["labels"] for score in found["scores"]} == {"appearance", "motion"}
+    assert "untrained" in {score["encoder"] for score in found["scores"]} and len(found["scores"]) >= 8
