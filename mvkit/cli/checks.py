@@ -10,7 +10,9 @@ from mvkit.cli.options import AsJson
 
 
 def parity(
-    folder: Annotated[Path, typer.Argument(help="Folder of recordings: <kind>[_name].safetensors with .json, <kind>_aux[_name].json.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of <kind>[_name].safetensors with .json, <kind>_aux[_name].json.")
+    ],
     only: Annotated[str | None, typer.Option(help="Only recordings whose name starts with this.")] = None,
     as_table: Annotated[bool, typer.Option("--table", help="One row a recording instead, as Markdown.")] = False,
     as_json: AsJson = False,

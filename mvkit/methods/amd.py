@@ -15,6 +15,7 @@ layer lists are shared by place in the list, and both terms are means over chann
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -217,8 +218,11 @@ class AMD(Method):
         return torch.stack([feature_loss(got, wanted, self.align_loss) for got, wanted in pairs]).mean()
 
 
-def generator(grid: TokenGrid, width: int, depth: int, *, position: str, learn_mask_token: bool) -> TokenDecoder:
-    """A generator in the teacher's width: no projection, no norm after it, heads of 64 channels."""
+def generator(
+    grid: TokenGrid, width: int, depth: int, *, position: str, learn_mask_token: bool, **blocks: Any
+) -> TokenDecoder:
+    """A generator in the teacher's width: no projection, no norm after it, heads of 64 channels; blocks: their options,
+    such as mlp_ratio."""
     return TokenDecoder(
         grid,
         in_width=None,
@@ -228,6 +232,7 @@ def generator(grid: TokenGrid, width: int, depth: int, *, position: str, learn_m
         position=position,
         norm=False,
         learn_mask_token=learn_mask_token,
+        **blocks,
     )
 
 

@@ -10,7 +10,7 @@ for hidden tokens. The loss starts near 2, where unit vectors have nothing in co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from einops import rearrange
@@ -29,6 +29,7 @@ from mvkit.tokens import TokenGrid
 
 LAYERS = 6
 STATISTICS = ("imagenet", "own")
+NORMS: dict[str, Callable[[Tensor], Tensor]] = {"l2": unit, "none": Tensor.float}
 
 
 class ClipDecoder(nn.Module):
@@ -52,7 +53,8 @@ class UMT(Method):
     each step, or whole steps if its own patches are as long. For attention-guided maskers it needs a class token.
     clip_return_layer: K, how many layers are aligned, the last of both networks always among them; None takes 6, or
     as many as the shallower network has. clip_return_interval, clip_student_return_interval: distance between them in
-    the teacher and in the student. clip_loss: of `losses.alignment`. teacher_statistics: "imagenet" feeds the teacher
+    the teacher and in the student. clip_loss: of `losses.alignment`. clip_norm_type: "l2" makes unit vectors of
+    features and predictions, "none" leaves them as they are. teacher_statistics: "imagenet" feeds the teacher
     ImageNet-normalised pixels, as the released code does, whatever it was trained on; "own" its own.
     Raises OptionError for layers that do not exist, ShapeError where the teacher's tokens are not the student's.
     """
@@ -73,9 +75,12 @@ class UMT(Method):
         clip_return_interval: float = 1,
         clip_student_return_interval: float = 1,
         clip_loss: str = "l2",
+        clip_norm_type: str = "l2",
         teacher_statistics: str = "imagenet",
     ) -> None:
         super().__init__()
+        if clip_norm_type not in NORMS:
+            raise OptionError(unknown("clip_norm_type", clip_norm_type, NORMS))
         if clip_loss not in KINDS:
             raise OptionError(unknown("alignment loss", clip_loss, KINDS))
         if teacher_statistics not in STATISTICS:
@@ -87,6 +92,7 @@ class UMT(Method):
             )
         teacher.check(TokenGrid(1, encoder.grid.h, encoder.grid.w))
         self.encoder, self.masker, self.clip_loss = encoder, masker, clip_loss
+        self.norm = NORMS[clip_norm_type]
         self.teachers = {"clip": teacher}
         self.needs_attention = "attention" in masker.needs
         self.teacher_statistics = teacher_statistics
@@ -113,6 +119,7 @@ class UMT(Method):
         clip_return_interval: float = 1,
         clip_student_return_interval: float = 1,
         clip_loss: str = "l2",
+        clip_norm_type: str = "l2",
         teacher_statistics: str = "imagenet",
         position: str = "sincos_1d",
         drop_path: float = 0.0,
@@ -139,6 +146,7 @@ class UMT(Method):
             clip_return_interval=clip_return_interval,
             clip_student_return_interval=clip_student_return_interval,
             clip_loss=clip_loss,
+            clip_norm_type=clip_norm_type,
             teacher_statistics=teacher_statistics,
         )
 
@@ -160,9 +168,9 @@ class UMT(Method):
         return rearrange(features, "(b t) k n c -> b k (t n) c", b=len(clips)), attention
 
     def targets(self, clips: Tensor) -> Targets:
-        """features: (B, K, N, C), each of length 1, shallowest layer first; attention: (B, t, h*w), if there is one."""
+        """features: (B, K, N, C), normed, shallowest layer first; attention: (B, t, h*w), if there is one."""
         features, attention = self.teach(clips)
-        return {"features": unit(features), **({} if attention is None else {"attention": attention})}
+        return {"features": self.norm(features), **({} if attention is None else {"attention": attention})}
 
     def student(self, clips: Tensor, mask: TokenMask) -> Tensor:
         """clips -> (B, K, V, D): the aligned layers of visible tokens after the final norm."""
@@ -170,10 +178,10 @@ class UMT(Method):
         return torch.stack([self.encoder.finish(layers[number]) for number in self.student_layers], dim=1)
 
     def decode(self, normed: Tensor, mask: TokenMask) -> Tensor:
-        """(B, K, V, D) from `student` -> (B, K, V, C), each of length 1."""
+        """(B, K, V, D) from `student` -> (B, K, V, C), normed."""
         places = mask.visible(self.encoder.pos_embed.expand(len(normed), -1, -1))
         layers = (normed + places[:, None]).unbind(1)
-        return unit(torch.stack([decoder(x) for decoder, x in zip(self.clip_decoder, layers, strict=True)], dim=1))
+        return self.norm(torch.stack([decoder(x) for decoder, x in zip(self.clip_decoder, layers, strict=True)], dim=1))
 
     def forward(
         self, clips: Tensor, *, generator: torch.Generator, targets: Targets | None = None, artifacts: bool = False

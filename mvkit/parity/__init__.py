@@ -11,8 +11,8 @@ from pathlib import Path
 
 from mvkit import plugins
 from mvkit.errors import DataError
-from mvkit.parity.recording import DAMAGE, unchecked
 from mvkit.parity._table import table as table
+from mvkit.parity.recording import DAMAGE, unchecked
 from mvkit.parity.recording import GroupResult as GroupResult
 from mvkit.parity.recording import Recording as Recording
 
@@ -30,13 +30,16 @@ def check(folder: Path | str, only: str | None = None) -> Iterator[GroupResult]:
     only: a prefix of the recordings' names, such as "videomae". Raises DataError if there is nothing to check.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise DataError(f"a folder of recordings was wanted, and {folder} {what}: name the folder, and one with --only")
     # Of a recording with both files the later one is kept, which is the tensors'.
     found = [path for suffix in (".json", ".safetensors") for path in folder.glob(f"*{suffix}")]
     files = {path.stem: path for path in found if path.stem.startswith(only or "")}
     if not files:
         raise DataError(
-            f"no recording {only or ''}* in {folder}: give a folder of <kind>[_name].safetensors with .json beside, "
-            f"or <kind>_aux[_name].json"
+            f"no recording {f'{only}* ' if only else ''}in {folder}: give a folder of <kind>[_name].safetensors with "
+            f".json beside, or <kind>_aux[_name].json"
         )
     for name in sorted(files):
         yield from _check_file(files[name])
@@ -51,14 +54,19 @@ def _check_file(path: Path) -> Iterator[GroupResult]:
     if path.suffix == ".json" and not kind.endswith("_aux"):
         yield _failure(path, f"kind {kind} is checked on tensors: {path.stem}.safetensors is missing")
         return
+    checked = 0
     try:
         recording = Recording(path)
-        yield from import_module(f"{__name__}.{kind}").check(recording)
+        for result in import_module(f"{__name__}.{kind}").check(recording):
+            checked += 1
+            yield result
     except DAMAGE as err:
         yield unchecked(path.stem, "-", err)
         return
     for name in recording.unread():
         yield _failure(path, f"nothing reads {name}")
+    if not checked:
+        yield _failure(path, "no number was recorded that could be checked")
 
 
 def _failure(path: Path, note: str) -> GroupResult:

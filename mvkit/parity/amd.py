@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from mvkit.checkpoints import amd as layout
 from mvkit.checkpoints.native import load_state
 from mvkit.losses.features import feature_loss
-from mvkit.losses.pixels import pixel_loss
+from mvkit.losses.pixels import normalise_pixels, pixel_loss
 from mvkit.maskers.base import TokenMask
 from mvkit.maskers.nested import NestedMasker
 from mvkit.methods.amd import AMD, generator
@@ -17,10 +17,13 @@ from mvkit.models.decoder import TokenDecoder
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import VideoViT
 from mvkit.parity import numpy_masks
-from mvkit.parity._steps import clips_of, gradient_norm, gradients
+from mvkit.parity._steps import block_options, clips_of, gradient_norm, gradients, step_slack
 from mvkit.parity.recording import GroupResult, Recording
 from mvkit.tokens import TokenGrid, patchify
 from mvkit.train.optim import adamw, decays, parameter_groups, set_rate
+
+# The official defaults of what a recording may leave out.
+_BASE = {"align_loss": "l2", "recfac": 1.0, "dirfac": 1.0, "genfac": 1.0, "normalize_target": True}
 
 
 def check(recording: Recording) -> Iterator[GroupResult]:
@@ -39,33 +42,25 @@ def check(recording: Recording) -> Iterator[GroupResult]:
 
 
 def _method(recording: Recording) -> AMD:
-    config = recording.config
+    config, said = recording.config, {**_BASE, **recording.config}
     student, teacher = config["student"], config["teacher"]
     patch, tubelet = config["patch_size"], config.get("tubelet_size", 2)
     grid = TokenGrid.of_clip(*recording["input.video"].shape[-3:], tubelet=tubelet, patch=patch)
 
     def encoder(said: dict[str, Any], **more: Any) -> VideoViT:
-        return VideoViT(
-            grid,
-            tubelet=tubelet,
-            patch=patch,
-            width=said["embed_dim"],
-            depth=said["depth"],
-            heads=said["num_heads"],
-            mlp_ratio=said.get("mlp_ratio", 4.0),
-            qkv_bias=config.get("qkv_bias", True),
-            **more,
-        )
+        sizes = {"width": said["embed_dim"], "depth": said["depth"], "heads": said["num_heads"]}
+        return VideoViT(grid, tubelet=tubelet, patch=patch, **sizes, **more)
 
-    taught = encoder(teacher, final_norm=False)
-    load_state(taught, layout.teacher(recording.under("teacher.")))
+    state, weights = layout.read(recording.under("student.")), layout.teacher(recording.under("teacher."))
+    taught = encoder(teacher, final_norm=False, **block_options(weights))
+    load_state(taught, weights)
     decoder = TokenDecoder(
         grid,
         in_width=student["embed_dim"],
         width=config["decoder"]["embed_dim"],
         depth=config["decoder"]["depth"],
         heads=config["decoder"]["num_heads"],
-        qkv_bias=config.get("qkv_bias", True),
+        **block_options(state, "decoder."),
     )
     width = teacher["embed_dim"]
     direct, generation = (
@@ -73,11 +68,18 @@ def _method(recording: Recording) -> AMD:
         for k in ("direct", "gen")
     )
     made = [
-        generator(grid, width, config["generator_depth"], position="sincos_1d", learn_mask_token=False)
-        for _ in generation
+        generator(
+            grid,
+            width,
+            config["generator_depth"],
+            position="sincos_1d",
+            learn_mask_token=False,
+            **block_options(state, f"generators.{i}."),
+        )
+        for i in range(len(generation))
     ]
     method = AMD(
-        encoder=encoder(student),
+        encoder=encoder(student, **block_options(state, "encoder.")),
         teacher=Teacher(taught, source="the recording's teacher"),
         decoder=decoder,
         projections=nn.ModuleList(nn.Linear(student["embed_dim"], width, bias=False) for _ in direct),
@@ -85,14 +87,14 @@ def _method(recording: Recording) -> AMD:
         masker=NestedMasker(student_ratio=config["mask_ratio_student"], teacher_ratio=config["mask_ratio_teacher"]),
         direct=direct,
         generation=generation,
-        align_loss=_loss(config.get("align_loss", "l2")),
-        recfac=config.get("recfac", 1.0),
-        dirfac=config.get("dirfac", 1.0),
-        genfac=config.get("genfac", 1.0),
-        normalise_targets=config.get("normalize_target", True),
+        align_loss=_loss(said["align_loss"]),
+        recfac=said["recfac"],
+        dirfac=said["dirfac"],
+        genfac=said["genfac"],
+        normalise_targets=said["normalize_target"],
     )
     tokens = {f"generators.{i}.mask_token": t for i, t in recording.under("aux.generator_mask_tokens.").items()}
-    load_state(method, layout.read(recording.under("student.")) | tokens)
+    load_state(method, state | tokens)
     return method
 
 
@@ -196,8 +198,9 @@ def _variants(
     """The same inputs under other losses, factors and targets."""
     raw = masks["student"].hidden_part(patchify(clips, tubelet=method.encoder.tubelet, patch=method.encoder.patch))
     for i, said in enumerate(recording.sidecar.get("variants", ())):
-        inputs = found if said.get("normalize_target", True) else {**found, "pixel_targets": raw}
-        terms = _terms(method, inputs, said["align_loss"])
+        said = {**_BASE, **recording.config, **said}
+        targets = normalise_pixels(raw) if said["normalize_target"] else raw
+        terms = _terms(method, {**found, "pixel_targets": targets}, said["align_loss"])
         factors = said["recfac"], said["dirfac"], said["genfac"]
         parts = terms["pixel"], terms["direct"], terms["generation"]
         terms["total"] = sum((f * p for f, p in zip(factors, parts, strict=True)), start=torch.zeros(()))
@@ -257,11 +260,13 @@ def _trajectory(recording: Recording, method: AMD, clips: Tensor, masks: dict[st
     settings = said["settings"]
     groups = parameter_groups(method, settings["weight_decay"])
     optimiser = adamw(groups, betas=tuple(settings["betas"]), eps=settings["eps"])
+    clip = settings.get("clip_grad_norm") or float("inf")
+    slack = {name: torch.zeros_like(parameter) for name, parameter in method.named_parameters()}
     for step in said["steps"]:
         optimiser.zero_grad(set_to_none=True)
         out = method.compute(clips, masks)
         out.loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(method.parameters(), settings["clip_grad_norm"])
+        norm = torch.nn.utils.clip_grad_norm_(method.parameters(), clip)
         got = {"total": out.loss, "grad_norm_before_clip": norm}
         got |= {theirs: out.parts[ours] for ours, theirs in _NAMES.items() if ours in out.parts}
         for name, value in got.items():
@@ -269,9 +274,12 @@ def _trajectory(recording: Recording, method: AMD, clips: Tensor, masks: dict[st
                 yield recording.compare(f"trajectory.{step['step']}.{name}", value, float(step[name]))
         set_rate(optimiser, step["lr"])
         optimiser.step()
+        slack = {name: slack[name] + more for name, more in step_slack(method, optimiser, step["lr"]).items()}
     official = layout.write(dict(method.named_parameters()))
-    for name, wanted in recording.under("after3.").items():
+    slack = layout.write(slack)
+    after = f"after{len(said['steps'])}."
+    for name, wanted in recording.under(after).items():
         if layout.is_dead(name):  # no gradient, no step, no decay: still what it was
-            yield recording.compare(f"after3.{name}", recording[f"student.{name}"], wanted)
+            yield recording.compare(f"{after}{name}", recording[f"student.{name}"], wanted)
             continue
-        yield recording.compare(f"after3.{name}", official[name].view_as(wanted), wanted)
+        yield recording.compare(f"{after}{name}", official[name].view_as(wanted), wanted, slack=slack[name])

@@ -1,5 +1,6 @@
 """MaskAgain against recordings of the official modules, with projections or without: one step and its other modes."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,27 +18,30 @@ from mvkit.methods.maskagain import MaskAgain, make_projections, weigh
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import Encoded, VideoViT
 from mvkit.parity import numpy_masks
-from mvkit.parity._steps import clips_of, gradients
+from mvkit.parity._steps import block_options, clips_of, gradients
 from mvkit.parity.recording import GroupResult, Recording
 from mvkit.tokens import TokenGrid
 
 _SETTINGS = ("kd_T", "num_k", "num_f", "temperature_s", "temperature_t")
-_WEIGHTS = ("distill", "gamma", "alpha", "beta", "beta_kd1", "beta_kd2")
+_WEIGHTS = ("gamma", "alpha", "beta", "beta_kd1", "beta_kd2")
 
 
 def check(recording: Recording) -> Iterator[GroupResult]:
     """Every group the recording has, in the order of the computation."""
     recording.under("teacher_unused.")  # keys a real teacher file has besides; nothing may depend on them
-    method = _method(recording, recording.config["loss"])
+    settings = recording.config["loss"]
+    method = _method(recording, settings)
     clips = clips_of(recording["video"], method.encoder)
-    mask = TokenMask(recording["mask"], method.encoder.grid)
+    mask = TokenMask(recording["mask"].bool(), method.encoder.grid)
     yield from _drawn(recording, mask)
+    # The mode that looks at attention, so that whatever was recorded of it can be checked.
+    hybrid = _method(recording, {**settings, "distill": "hybrid"})
     with torch.no_grad():
-        student, teacher = method.look(clips, mask)
-    yield from _encoders(recording, method, student, teacher)
-    yield from _hidden(recording, method, student, teacher)
-    yield from _output(recording, method, student, teacher)
-    yield from _losses(recording, "", method, clips, mask, recording.sidecar.get("losses", {}))
+        student, teacher = hybrid.look(clips, mask)
+    yield from _encoders(recording, hybrid, student, teacher)
+    yield from _hidden(recording, hybrid, student, teacher)
+    yield from _output(recording, hybrid, student, teacher)
+    yield from _losses(recording, "", method, clips, mask, settings, recording.sidecar.get("losses", {}))
     method.compute(clips, mask).loss.backward()
     yield from gradients(recording, method, _official)
     yield from _modes(recording, clips, mask)
@@ -46,13 +50,11 @@ def check(recording: Recording) -> Iterator[GroupResult]:
 def _method(recording: Recording, said: Mapping[str, Any], value_order: str = "strided") -> MaskAgain:
     config = recording.config
     student, teacher = (_encoder(recording, side) for side in ("student", "teacher"))
-    weights = weigh(
-        said["distill"],
-        onlykd=said.get("onlykd", False),
-        **{name: said[name] for name in _WEIGHTS if name != "distill"},
-    )
-    every = {"hint": 1.0, "global": 1.0, "local": 1.0}
-    maps = make_projections(student.width, teacher.width, every) if config.get("projectors") else None
+    state = layout.read(recording.under("student.") | recording.under("projector."))
+    # All that were recorded, whether this mode uses them or not.
+    parts = {name.split(".")[1].split("_")[0] for name in state if name.startswith("projections.")}
+    parts = dict.fromkeys({"hint" if part == "output" else part for part in parts}, 1.0)
+    maps = make_projections(student.width, teacher.width, parts) if parts else None
     method = MaskAgain(
         encoder=student,
         teacher=Teacher(teacher, source="the recording's teacher"),
@@ -60,18 +62,22 @@ def _method(recording: Recording, said: Mapping[str, Any], value_order: str = "s
         projections=maps,
         block=student.depth,
         teacher_block=teacher.depth,
-        weights=weights,
+        weights=_weights(said),
         value_order=value_order,
         **{name: said[name] for name in _SETTINGS},
     )
-    state = layout.read(recording.under("student.") | recording.under("projector."))
     load_state(method, state)
     return method
+
+
+def _weights(said: Mapping[str, Any]) -> dict[str, float]:
+    return weigh(said["distill"], onlykd=said.get("onlykd", False), **{name: said[name] for name in _WEIGHTS})
 
 
 def _encoder(recording: Recording, side: str) -> VideoViT:
     config, said = recording.config, recording.config[side]
     patch, tubelet = config["patch_size"], config.get("tubelet_size", 2)
+    state = layout.encoder(recording.under(f"{side}."))
     encoder = VideoViT(
         TokenGrid.of_clip(*recording["video"].shape[-3:], tubelet=tubelet, patch=patch),
         tubelet=tubelet,
@@ -79,11 +85,10 @@ def _encoder(recording: Recording, side: str) -> VideoViT:
         width=said["embed_dim"],
         depth=said["depth"],
         heads=said["num_heads"],
-        mlp_ratio=config.get("mlp_ratio", 4.0),
-        qkv_bias=config.get("qkv_bias", True),
         final_norm=False,
+        **block_options(state),
     )
-    load_state(encoder, layout.encoder(recording.under(f"{side}.")))
+    load_state(encoder, state)
     return encoder
 
 
@@ -98,9 +103,8 @@ def _drawn(recording: Recording, mask: TokenMask) -> Iterator[GroupResult]:
     for name, got in counts.items():
         if name in recording.sidecar:
             yield recording.compare(name, got, recording.sidecar[name])
-    said = recording.sidecar.get("mask_rng", "")
-    if "seeded with " in said:
-        draws = numpy_masks.RandomState(int(said.split("seeded with ")[1].split(";")[0]))
+    if seed := re.search(r"seeded with (\d+)", recording.sidecar.get("mask_rng", "")):
+        draws = numpy_masks.RandomState(int(seed[1]))
         drawn = [numpy_masks.tube(mask.grid, recording.config["mask_ratio"], draws) for _ in range(len(mask))]
         yield recording.compare("mask_from_seed", torch.stack([torch.from_numpy(one) for one in drawn]), mask.hidden)
 
@@ -116,6 +120,8 @@ def _hidden(recording: Recording, method: MaskAgain, student: Encoded, teacher: 
     heads = recording.config["teacher"]["num_heads"]
     for side, seen, block in (("student", student, method.block), ("teacher", teacher, method.teacher_block)):
         for level in ("global", "local"):
+            if not any(name.startswith(f"hidden.{level}.{side}.") for name in recording.tensors):
+                continue  # more keys may be kept of a clip than a step has
             start, found = f"hidden.{level}.{side}", method.remask(level, seen.heads[block])
             yield from recording.check(f"{start}.prob", found.prob)
             yield from recording.check(f"{start}.mask", found.kept)
@@ -152,10 +158,22 @@ def _output(recording: Recording, method: MaskAgain, student: Encoded, teacher: 
         yield from recording.check("output.student_aligned", method.projections["output"](masked))
     own = relation(student.tokens[kept], method.temperature_s)
     theirs = relation(teacher.tokens[kept], method.temperature_t)
-    yield from recording.check("relation.sim_student", own.similarity)
-    yield from recording.check("relation.sim_teacher", theirs.similarity)
+    yield from _apart(recording, "relation.sim_student", own.similarity)
+    yield from _apart(recording, "relation.sim_teacher", theirs.similarity)
     yield from recording.check("relation.p_teacher", theirs.log_prob.exp())
-    yield from recording.check("relation.logp_student", own.log_prob)
+    yield from _apart(recording, "relation.logp_student", own.log_prob)
+
+
+def _apart(recording: Recording, name: str, got: Tensor) -> Iterator[GroupResult]:
+    """Relations of each row to the others, and to itself as a group apart: those are so large a constant that beside
+    them, in one tolerance, an error of the others would not show."""
+    if name in recording:
+        wanted = recording[name]
+        diagonal = torch.eye(len(wanted), dtype=torch.bool)
+        yield recording.compare(name, got.masked_fill(diagonal, 0), wanted.masked_fill(diagonal, 0))
+        difference = (got.diagonal() - wanted.diagonal()).abs().max()
+        rounding = 2 * torch.finfo(wanted.dtype).eps * wanted.diagonal().abs().max()
+        yield GroupResult(recording.name, f"{name}.self", float(difference), float(rounding))
 
 
 def _losses(
@@ -164,16 +182,16 @@ def _losses(
     method: MaskAgain,
     clips: Tensor,
     mask: TokenMask,
+    settings: Mapping[str, Any],
     said: Mapping[str, float],
 ) -> Iterator[GroupResult]:
     """All terms of one setting; `hidden` is the weighted sum of the branches, before beta."""
     with torch.no_grad():
         out = method.compute(clips, mask)
     terms = {**out.parts, "total": out.loss}
-    branches = [name for name in ("global", "local") if name in out.parts]
-    beta = float(recording.config["loss"]["beta"])
-    if branches and beta:
-        terms["hidden"] = torch.stack([method.weights[n] * out.parts[n] for n in branches]).sum() / beta
+    within = _weights({**settings, "beta": 1.0})
+    if branches := [within[name] * out.parts[name] for name in ("global", "local") if name in out.parts]:
+        terms["hidden"] = torch.stack(branches).sum()
     for name, value in terms.items():
         if not mode:
             yield from recording.check(f"loss.{name}", value)
@@ -187,13 +205,14 @@ def _modes(recording: Recording, clips: Tensor, mask: TokenMask) -> Iterator[Gro
     """The same inputs under other settings, and with the values in the order one would expect."""
     settings = recording.config["loss"]
     for mode, said in recording.sidecar.get("modes", {}).items():
-        method = _method(recording, settings | said["overrides"])
-        yield from _losses(recording, mode, method, clips, mask, said["losses"])
+        changed = settings | said["overrides"]
+        method = _method(recording, changed)
+        yield from _losses(recording, mode, method, clips, mask, changed, said["losses"])
     said = recording.sidecar.get("not_from_official_code", {}).get("frame_ordered_local", {})
     if said:
         method = _method(recording, settings, value_order="frame")
         numbers = {name: value for name, value in said.items() if name != "what"}
-        yield from _losses(recording, "frame_ordered_local", method, clips, mask, numbers)
+        yield from _losses(recording, "frame_ordered_local", method, clips, mask, settings, numbers)
 
 
 def _official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

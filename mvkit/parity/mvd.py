@@ -22,6 +22,7 @@ from mvkit.models.classifier import VideoClassifier
 from mvkit.models.decoder import TokenDecoder
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import IMAGENET_MEAN, IMAGENET_STD, VideoViT
+from mvkit.parity._steps import block_options, gradient_norm, gradients
 from mvkit.parity.recording import GroupResult, Recording
 from mvkit.tokens import TokenGrid
 
@@ -34,7 +35,7 @@ def check(recording: Recording) -> Iterator[GroupResult]:
     """Every group the recording has, in the order of the computation."""
     clips = _clips(recording["video"])
     method = _method(recording, clips)
-    mask = TokenMask(recording["mask"], method.encoder.grid)
+    mask = TokenMask(recording["mask"].bool(), method.encoder.grid)
     if "mask_ratio" in recording.config:
         visible = method.masker.counts(method.encoder.grid)["encoder"]
         yield recording.compare("visible_count", visible, mask.visible_ids.shape[1])
@@ -55,7 +56,9 @@ def check(recording: Recording) -> Iterator[GroupResult]:
         yield from recording.check(name, loss)
         if name in recording.sidecar:
             yield recording.compare(f"sidecar.{name}", loss.detach().double(), float(recording.sidecar[name]))
-    yield from _gradients(recording, method, losses["loss"])
+    losses["loss"].backward()
+    yield from gradients(recording, method, mvd.write)
+    yield from recording.check("grad_norm", gradient_norm(method))
     for flag, method.norm_feature in (("off", False), ("on", True)):
         for name, loss in _losses(method, predictions, features, mask).items():
             yield from recording.check(f"norm_feature_{flag}.{name}", loss)
@@ -87,7 +90,7 @@ def _method(recording: Recording, clips: Tensor) -> MVD:
             heads=said.get("feat_decoder_num_heads") or said["num_heads"],
             position="blocked_3d",
             project_bias=True,
-            **_common(recording, said, state, f"decoders.{role}."),
+            **block_options(state, f"decoders.{role}."),
         )
         for role in teachers
     }
@@ -115,7 +118,7 @@ def _student(recording: Recording, clips: Tensor, state: Mapping[str, Tensor], *
         class_token=said.get("use_cls_token", False),
         position="blocked_3d",
         final_norm=final_norm,
-        **_common(recording, said, state, prefix),
+        **block_options(state, prefix),
     )
 
 
@@ -140,7 +143,7 @@ def _teachers(recording: Recording, clips: Tensor) -> dict[str, Teacher]:
             key_bias="blocks.0.attn.k_bias" in state,
             position="learned" if "pos_embed" in state else position,
             final_norm="norm.weight" in state,
-            **_common(recording, said, state),
+            **block_options(state),
         )
         load_state(encoder, state)
         found[role] = Teacher(encoder, source=f"{recording.name}, {role} teacher")
@@ -180,18 +183,6 @@ def _encoder_out(recording: Recording, method: MVD, clips: Tensor, mask: TokenMa
         yield from recording.check("encoder_out", torch.cat([seen.class_token[:, None], seen.tokens], dim=1))
 
 
-def _gradients(recording: Recording, method: MVD, loss: Tensor) -> Iterator[GroupResult]:
-    loss.backward()
-    gradients = {name: p.grad for name, p in method.named_parameters() if p.grad is not None}
-    official = mvd.write(gradients)
-    for name, wanted in recording.under("grad.").items():
-        if name in official:
-            yield recording.compare(f"grad.{name}", official[name], wanted)
-        else:
-            yield GroupResult(recording.name, f"grad.{name}", float("inf"), 0.0, "no such gradient here")
-    yield from recording.check("grad_norm", torch.stack([g.norm() for g in gradients.values()]).norm())
-
-
 def _transfer(recording: Recording, clips: Tensor) -> Iterator[GroupResult]:
     """Features of a fine-tuning model started from the student; the longer clip is the first one, then reversed."""
     state = mvd.encoder(recording.under("sd.student."))
@@ -208,16 +199,6 @@ def _grid(clips: Tensor, patch: int, tubelet: int) -> dict[str, Any]:
     """The grid follows the clips themselves, so non-square images and any clip length need no case of their own."""
     grid = TokenGrid.of_clip(*clips.shape[-3:], tubelet=tubelet, patch=patch)
     return {"grid": grid, "tubelet": tubelet, "patch": patch}
-
-
-def _common(recording: Recording, said: Mapping[str, Any], state: Mapping[str, Tensor], prefix: str = "") -> dict:
-    """Block options; biases and LayerScale are there if their weights are, the sidecar has no word for them."""
-    above = {**recording.sidecar, **recording.config}
-    return {
-        "mlp_ratio": said.get("mlp_ratio", above.get("mlp_ratio", 4.0)),
-        "qkv_bias": f"{prefix}blocks.0.attn.q_bias" in state,
-        "layer_scale": 1.0 if f"{prefix}blocks.0.ls1.gamma" in state else 0.0,
-    }
 
 
 def _distill_loss(recording: Recording) -> str:

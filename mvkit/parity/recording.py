@@ -14,16 +14,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from mvkit.errors import DataError, MvkitError
 from mvkit.parity._entries import Entries, compare
 
-# Relative part of a tolerance. Recordings suggest 1e-4, which on values of ten would hide an error of 1e-3; float32
-# sums of these sizes agree to a few 1e-6.
-RELATIVE = 1e-5
+# A tolerance is an absolute part and one of the largest value of its group. Most recordings suggest 1e-4 of the value,
+# which on values of ten would hide an error of 1e-3; what was recorded agrees to 1e-6 and the absolute part. One that
+# suggests less is held to less.
+ABSOLUTE, RELATIVE = 2e-5, 3e-6
+# Parts of a group's name -> what a recording may suggest a tolerance of its own for; tried in this order.
+_SUGGESTED = {"grad": "_gradients", "loss": "_losses", "variants": "_losses", "trajectory": "_losses"}
 # What a damaged recording, or one of other parts than expected, makes a check raise: a failure of that recording.
-DAMAGE = (LookupError, AttributeError, TypeError, ValueError, ArithmeticError, OSError, RuntimeError)
+DAMAGE = (LookupError, AttributeError, TypeError, ValueError, ArithmeticError, OSError, RuntimeError, SafetensorError)
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,10 @@ class GroupResult:
 
 def unchecked(fixture: str, group: str, err: Exception) -> GroupResult:
     """The failure that an error is, on one line."""
-    note = f"cannot be checked: {type(err).__name__}: {err}".replace("\n", " ")
+    said = str(err) if isinstance(err, MvkitError) else f"{type(err).__name__}: {err}"
+    if type(err) is KeyError:
+        said = f"the recording does not say {err}"
+    note = f"cannot be checked: {said}".replace("\n", " ")
     return GroupResult(fixture, group, float("inf"), 0.0, note)
 
 
@@ -59,17 +67,18 @@ class Recording:
 
     def __init__(self, path: Path) -> None:
         self.name = path.stem
-        self.sidecar: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+        self.sidecar: dict[str, Any] = _sidecar(path.with_suffix(".json"))
         self.tensors = load_file(path) if path.suffix == ".safetensors" else {}
         self.config: dict[str, Any] = self.sidecar["config"] if self.tensors else {}
         self.entries = Entries(self.sidecar)
-        self.absolute = float(self.sidecar.get("suggested_atol", 2e-5))
         self.read: set[str] = set()
 
     def __contains__(self, name: str) -> bool:
         return name in self.tensors
 
     def __getitem__(self, name: str) -> Tensor:
+        if name not in self.tensors:
+            raise DataError(f"tensor {name} is missing, which this kind is built from")
         self.read.add(name)
         return self.tensors[name]
 
@@ -78,16 +87,31 @@ class Recording:
         names = [name for name in self.tensors if name.startswith(prefix)]
         return {name.removeprefix(prefix): self[name] for name in names}
 
-    def compare(self, group: str, got: Tensor | float, wanted: Tensor | float) -> GroupResult:
-        """One group: bool and integer tensors must be equal, others agree to the tolerance."""
+    def compare(
+        self, group: str, got: Tensor | float, wanted: Tensor | float, *, slack: Tensor | float = 0.0
+    ) -> GroupResult:
+        """One group: bool and integer tensors must be equal, others agree to the tolerance.
+
+        slack: how far each value may be off besides, where rounding moves some values more than others.
+        """
         got, wanted = torch.as_tensor(got).detach(), torch.as_tensor(wanted)
         if got.shape != wanted.shape:
             note = f"shape {tuple(got.shape)} instead of {tuple(wanted.shape)}"
             return GroupResult(self.name, group, float("inf"), 0.0, note)
-        difference = _largest((got.double() - wanted.double()).abs())
+        difference = (got.double() - wanted.double()).abs()
         if not wanted.is_floating_point():
-            return GroupResult(self.name, group, difference, 0.0)
-        return GroupResult(self.name, group, difference, self.absolute + RELATIVE * _largest(wanted.double().abs()))
+            return GroupResult(self.name, group, _largest(difference), 0.0)
+        tolerance = self.tolerance(group, _largest(wanted.double().abs()))
+        return GroupResult(self.name, group, _largest((difference - slack).clamp(min=0)), tolerance)
+
+    def tolerance(self, group: str, largest: float) -> float:
+        """What a group may be off by: an absolute part, and one that grows with its largest value."""
+        kind = next((kind for part, kind in _SUGGESTED.items() if part in group), "")
+        absolute, relative = (
+            self.sidecar.get(f"suggested_{name}{kind}", self.sidecar.get(f"suggested_{name}", default))
+            for name, default in (("atol", ABSOLUTE), ("rtol", RELATIVE))
+        )
+        return float(absolute) + min(RELATIVE, float(relative)) * largest
 
     def check(self, name: str, got: Tensor | float) -> Iterator[GroupResult]:
         """The group of that name if it was recorded; nothing otherwise."""
@@ -124,6 +148,18 @@ class Recording:
         """What no check has read: tensors, and entries of a recording that is nothing but entries."""
         tensors = [f"tensor {name}" for name in sorted(set(self.tensors) - self.read)]
         return tensors or ([] if self.tensors else [f"entry {name}" for name in self.entries.unread()])
+
+
+def _sidecar(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise DataError(f"{path.name} is missing: a recording is built from the settings in it")
+    try:
+        said = json.loads(path.read_text())
+    except ValueError as err:
+        raise DataError(f"{path.name} is not JSON ({err}): copy it again") from None
+    if not isinstance(said, dict):
+        raise DataError(f"{path.name} holds a {type(said).__name__}, wanted an object of settings and numbers")
+    return said
 
 
 def _largest(values: Tensor) -> float:

@@ -15,14 +15,14 @@ from torch import Tensor
 from mvkit.checkpoints import clip as clip_layout
 from mvkit.checkpoints import umt as layout
 from mvkit.checkpoints.native import load_state
-from mvkit.losses.alignment import KINDS, alignment_loss, unit
+from mvkit.losses.alignment import KINDS, alignment_loss
 from mvkit.maskers.attention import AttentionMasker
 from mvkit.maskers.base import TokenMask
 from mvkit.methods.umt import UMT, visible_features
 from mvkit.models.classifier import VideoClassifier
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import VideoViT
-from mvkit.parity._steps import clips_of, gradient_norm, gradients
+from mvkit.parity._steps import block_options, clips_of, gradient_norm, gradients, step_slack
 from mvkit.parity.recording import GroupResult, Recording
 from mvkit.tokens import TokenGrid
 from mvkit.train.optim import adamw, parameter_groups, set_rate
@@ -47,21 +47,22 @@ def check(recording: Recording) -> Iterator[GroupResult]:
 
 
 def _method(recording: Recording, video: Tensor) -> UMT:
-    config = recording.config
+    config, state = recording.config, layout.read(recording.under("student."))
     student, teacher = config["student"], config["teacher"]
     method = UMT(
-        encoder=_encoder(student, video),
+        encoder=_encoder(student, video, **block_options(state, "encoder.")),
         teacher=_clip(recording, video),
         masker=AttentionMasker(ratio=config.get("mask_ratio", 0.8)),
         clip_return_layer=student["clip_return_layer"],
         clip_return_interval=teacher.get("clip_return_interval", 1),
         clip_student_return_interval=student.get("clip_student_return_interval", 1),
+        clip_norm_type=student.get("clip_norm_type", "l2"),
     )
-    load_state(method, layout.read(recording.under("student.")))
+    load_state(method, state)
     return method
 
 
-def _encoder(student: dict[str, Any], video: Tensor, *, final_norm: bool = True) -> VideoViT:
+def _encoder(student: dict[str, Any], video: Tensor, **options: Any) -> VideoViT:
     patch, tubelet = student["patch_size"], student.get("tubelet_size", 1)
     return VideoViT(
         TokenGrid.of_clip(*video.shape[-3:], tubelet=tubelet, patch=patch),
@@ -70,11 +71,8 @@ def _encoder(student: dict[str, Any], video: Tensor, *, final_norm: bool = True)
         width=student["embed_dim"],
         depth=student["depth"],
         heads=student["num_heads"],
-        mlp_ratio=student.get("mlp_ratio", 4.0),
-        qkv_bias=student.get("qkv_bias", True),
-        layer_scale=student.get("init_values") or 0.0,
         norm_eps=student.get("norm_eps", 1e-6),
-        final_norm=final_norm,
+        **options,
     )
 
 
@@ -131,14 +129,14 @@ def _teacher(recording: Recording, method: UMT, clips: Tensor) -> Iterator[Group
     for number in range(encoder.depth):
         yield from recording.check(f"teacher_mid.resblock_{number}", seen[str(number)].transpose(0, 1))
     yield from recording.check("teacher_out.features_unnormalised", features.transpose(0, 1))
-    yield from recording.check("teacher_out.features", unit(features).transpose(0, 1))
+    yield from recording.check("teacher_out.features", method.norm(features).transpose(0, 1))
     assert attention is not None
     yield from recording.check("teacher_out.attn", attention.flatten(0, 1))
 
 
 def _masked(recording: Recording, method: UMT, clips: Tensor, features: Tensor, name: str) -> Iterator[GroupResult]:
     """One kind of mask: what it hides, what the student makes of the rest, and every loss."""
-    mask = TokenMask(recording[f"{name}.mask"], method.encoder.grid)
+    mask = TokenMask(recording[f"{name}.mask"].bool(), method.encoder.grid)
     if f"{name}.importance" in recording:
         order = rearrange(recording[f"{name}.importance"], "(b t) n -> b t n", b=len(clips))
         mask = _kept_first(order, _kept(method), method.encoder.grid)
@@ -176,12 +174,14 @@ def _step(recording: Recording, method: UMT, loss: Tensor) -> Iterator[GroupResu
     if "optim" not in recording.config:
         return
     optim = recording.config["optim"]
-    optimiser = adamw(parameter_groups(method, optim["weight_decay"]), betas=tuple(optim["betas"]))
+    optimiser = adamw(
+        parameter_groups(method, optim["weight_decay"]), betas=tuple(optim["betas"]), eps=optim.get("eps", 1e-8)
+    )
     set_rate(optimiser, optim["lr"])
     optimiser.step()
-    stepped = layout.write(method.state_dict())
+    stepped, slack = layout.write(method.state_dict()), layout.write(step_slack(method, optimiser, optim["lr"]))
     for name, wanted in recording.under("attention.after_step.").items():
-        yield recording.compare(f"attention.after_step.{name}", stepped[name], wanted)
+        yield recording.compare(f"attention.after_step.{name}", stepped[name], wanted, slack=slack[name])
 
 
 def _finetuning(recording: Recording) -> Iterator[GroupResult]:
@@ -190,7 +190,7 @@ def _finetuning(recording: Recording) -> Iterator[GroupResult]:
         return
     video, student = recording["finetune.input"], recording.config["student"]
     state = layout.encoder(recording.under("student."))
-    encoder = _encoder(student, video, final_norm=False)
+    encoder = _encoder(student, video, final_norm=False, **block_options(state))
     encoder.pos_embed = layout.finetuning_positions(encoder.grid, encoder.width, patch=encoder.patch)
     yield from recording.check("finetune.pos_embed", encoder.pos_embed[None])
     load_state(encoder, state)

@@ -14,19 +14,19 @@ from mvkit.methods.videomae import VideoMAE
 from mvkit.models.classifier import VideoClassifier
 from mvkit.models.decoder import TokenDecoder
 from mvkit.models.vit import VideoViT
-from mvkit.parity._steps import clips_of, gradient_norm, gradients
+from mvkit.parity._steps import block_options, clips_of, gradient_norm, gradients
 from mvkit.parity.recording import GroupResult, Recording
 from mvkit.tokens import TokenGrid, patchify
 
 
 def check(recording: Recording) -> Iterator[GroupResult]:
     """Every group the recording has, in the order of the computation."""
-    state = recording.under("sd.")
+    state = layout.read(recording.under("sd."))
     video, hidden = recording["video"], recording["mask"]
     method = _method(recording, video, state)
     encoder = method.encoder
     clips = clips_of(video, encoder)
-    mask = TokenMask(hidden, encoder.grid)
+    mask = TokenMask(hidden.bool(), encoder.grid)
 
     if "mask_ratio" in recording.config:
         counts = method.masker.counts(encoder.grid)["encoder"]
@@ -45,17 +45,13 @@ def check(recording: Recording) -> Iterator[GroupResult]:
     yield from recording.check("pred", predictions)
 
     pixels = mask.hidden_part(patchify(clips, tubelet=encoder.tubelet, patch=encoder.patch))
-    targets = {"target": normalise_pixels(pixels), "target_unnormalized": pixels}
-    for name, target in targets.items():
-        yield from recording.check(name, target)
-    yield from recording.check("loss_unnormalized_target", pixel_loss(predictions, pixels))
-
-    chosen = (
-        "target"
-        if recording.config.get("normlize_target", recording.config.get("normalize_target", True))
-        else "target_unnormalized"
-    )
-    loss = pixel_loss(predictions, targets[chosen])
+    normalised = normalise_pixels(pixels)
+    target = normalised if _normalises(recording) else pixels
+    for name, wanted in (("", target), ("_unnormalized", pixels), ("_normalized", normalised)):
+        yield from recording.check(f"target{name}", wanted)
+        if name:
+            yield from recording.check(f"loss{name}_target", pixel_loss(predictions, wanted))
+    loss = pixel_loss(predictions, target)
     yield from recording.check("loss", loss)
     if "loss" in recording.sidecar:
         yield recording.compare("sidecar.loss", loss.detach().double(), float(recording.sidecar["loss"]))
@@ -72,11 +68,11 @@ def _method(recording: Recording, video: Tensor, state: dict[str, Tensor]) -> Vi
         width=config["decoder_embed_dim"],
         depth=config["decoder_depth"],
         heads=config["decoder_num_heads"],
-        **_common(recording),
+        **block_options(state, "decoder."),
     )
     masker = TubeMasker(ratio=config.get("mask_ratio", 0.9))
     method = VideoMAE(encoder=encoder, decoder=decoder, masker=masker)
-    load_state(method, layout.read(state))
+    load_state(method, state)
     return method
 
 
@@ -93,18 +89,14 @@ def _encoder(recording: Recording, video: Tensor, state: dict[str, Tensor], *, f
         heads=config["encoder_num_heads"],
         position="learned" if "encoder.pos_embed" in state else "sincos_1d",
         final_norm=final_norm,
-        **_common(recording),
+        **block_options(state, "encoder."),
     )
 
 
-def _common(recording: Recording) -> dict:
-    """Block options that encoder and decoder share; older recordings say them beside the config."""
+def _normalises(recording: Recording) -> bool:
+    """Is the step's target normalised? The official option is spelt without an a."""
     said = {**recording.sidecar, **recording.config}
-    return {
-        "mlp_ratio": said.get("mlp_ratio", 4.0),
-        "qkv_bias": said.get("qkv_bias", True),
-        "layer_scale": said.get("init_values", 0.0) or 0.0,
-    }
+    return said.get("normlize_target", said.get("normalize_target", True))
 
 
 def _gradients(recording: Recording, method: VideoMAE, loss: Tensor) -> Iterator[GroupResult]:
@@ -121,6 +113,6 @@ def _transfer(recording: Recording, clips: Tensor, state: dict[str, Tensor]) -> 
     ):
         if name in recording:
             encoder = _encoder(recording, view, state, final_norm=False)
-            load_state(encoder, layout.encoder(state))
+            load_state(encoder, layout.encoder(recording.under("sd.")))
             with torch.no_grad():
                 yield recording.compare(name, VideoClassifier(encoder, classes=2).features(view), recording[name])

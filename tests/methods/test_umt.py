@@ -62,6 +62,14 @@ def test_the_student_shares_its_final_norm_and_adds_its_table_again():
         assert torch.allclose(out.artifacts["predictions"][:, level], wanted, atol=1e-6)
 
 
+def test_without_a_norm_features_and_predictions_keep_their_length():
+    x = clips()
+    raw, units = (step(method(clip_norm_type=norm), x).artifacts for norm in ("none", "l2"))
+    for name in ("predictions", "targets"):
+        assert not torch.allclose(raw[name].norm(dim=-1), units[name].norm(dim=-1), atol=1e-2)
+        assert torch.allclose(raw[name] / raw[name].norm(dim=-1, keepdim=True), units[name], atol=1e-5)
+
+
 def test_an_untrained_student_starts_near_two():
     torch.manual_seed(0)
     loss = step(method(teacher(out_width=64)), clips()).loss.item()
@@ -173,7 +181,7 @@ def test_layers_that_do_not_exist_are_refused():
         method(clip_return_interval=0.5)
 
 
-@pytest.mark.parametrize("option", [{"clip_loss": "l1"}, {"teacher_statistics": "clip"}])
+@pytest.mark.parametrize("option", [{"clip_loss": "l1"}, {"teacher_statistics": "clip"}, {"clip_norm_type": "l1"}])
 def test_unknown_names_are_refused(option):
     with pytest.raises(OptionError, match="unknown"):
         method(**option)

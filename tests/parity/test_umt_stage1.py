@@ -103,8 +103,8 @@ def test_groups_that_were_not_recorded_are_passed_over_and_unknown_ones_named(re
     assert [r.note for r in failures(recording)] == ["nothing reads tensor mystery"]
 
 
-@pytest.mark.parametrize("tubelet", [1, 2])
-def test_recordings_of_other_shapes_are_built_from_the_sidecar_alone(tmp_path, tubelet):
+@pytest.mark.parametrize(("tubelet", "norm"), [(1, "l2"), (2, "none")])
+def test_recordings_of_other_shapes_are_built_from_the_sidecar_alone(tmp_path, tubelet, norm):
     """Non-square clips, a teacher of another resolution, longer patches and other intervals, in the official layout."""
     torch.manual_seed(3)
     student = VideoViT(TokenGrid(3, 2, 4), tubelet=tubelet, patch=6, width=24, depth=5, heads=3, mlp_ratio=2.0)
@@ -114,7 +114,7 @@ def test_recordings_of_other_shapes_are_built_from_the_sidecar_alone(tmp_path, t
     )  # fmt: skip
     method = UMT(
         encoder=student, teacher=Teacher(clip), masker=AttentionMasker(ratio=0.6),
-        clip_return_layer=3, clip_return_interval=1.5, clip_student_return_interval=2,
+        clip_return_layer=3, clip_return_interval=1.5, clip_student_return_interval=2, clip_norm_type=norm,
     )  # fmt: skip
     clips = torch.rand(2, 3, 3 * tubelet, 12, 24)
     out = method(clips, generator=torch.Generator().manual_seed(0), artifacts=True)
@@ -136,7 +136,7 @@ def test_recordings_of_other_shapes_are_built_from_the_sidecar_alone(tmp_path, t
         "mask_ratio": 0.6,
         "student": {
             "img_size": [12, 24], "patch_size": 6, "embed_dim": 24, "depth": 5, "num_heads": 3, "tubelet_size": tubelet,
-            "mlp_ratio": 2, "clip_return_layer": 3, "clip_student_return_interval": 2,
+            "clip_norm_type": norm, "clip_return_layer": 3, "clip_student_return_interval": 2,
         },
         "teacher": {
             "input_resolution": [8, 16], "patch_size": 4, "width": 32, "layers": 4, "heads": 2, "output_dim": 7,

@@ -59,9 +59,7 @@ def test_an_interrupted_teacher_goes_on(tmp_path):
 
 def test_other_settings_never_share_a_folder(tmp_path):
     spec = _embedded("videomae")
-    assert chain.teacher_folder(spec, tmp_path) != chain.teacher_folder(
-        spec.model_copy(update={"steps": 4}), tmp_path
-    )
+    assert chain.teacher_folder(spec, tmp_path) != chain.teacher_folder(spec.model_copy(update={"steps": 4}), tmp_path)
 
 
 def _train(root: Path, folder: Path) -> None:
