@@ -64,7 +64,7 @@ def test_help_answers_within_a_second_and_loads_neither_torch_nor_a_kernel():
         (["sing"], "sing"),
         (["demo", "--video", "nowhere.mp4"], "nowhere.mp4: no such file"),
         (["report", "tiny"], "no run 'tiny'"),
-        (["parity", "nowhere"], "no recording"),
+        (["parity", "nowhere"], "no recordings: nowhere does not exist"),
         (["data", "audit", "notebooks"], "no videos below it"),
         (["data", "make", "--size", "7"], "size"),
         (["data", "audit", "nothere"], "nothere: no such file or folder"),

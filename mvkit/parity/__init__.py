@@ -32,7 +32,7 @@ def check(folder: Path | str, only: str | None = None) -> Iterator[GroupResult]:
     folder = Path(folder)
     if not folder.is_dir():
         what = "is a file" if folder.exists() else "does not exist"
-        raise DataError(f"a folder of recordings was wanted, and {folder} {what}: name the folder, and one with --only")
+        raise DataError(f"no recordings: {folder} {what}, a folder was wanted; choose one file in it with --only")
     # Of a recording with both files the later one is kept, which is the tensors'.
     found = [path for suffix in (".json", ".safetensors") for path in folder.glob(f"*{suffix}")]
     files = {path.stem: path for path in found if path.stem.startswith(only or "")}
