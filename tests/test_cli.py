@@ -167,6 +167,12 @@ def test_a_set_is_made_audited_and_ingested(project, capsys):
     assert [record["state"] for record in records] == ["good", "good"]
     assert call(["data", "ingest", str(manifest.parent), "--out", "small", "--short-side", "16"]) == 0
     assert len(list(Path("small").rglob("*.mp4"))) == 2
+    rooted = ["--root", str(manifest.parent), "--out", "rooted", "--short-side", "16"]
+    assert call(["data", "ingest", str(manifest.parent), *rooted]) == 0
+    assert sorted(str(path) for path in Path("rooted").rglob("*.mp4")) == [
+        "rooted/clips/000000.mp4",
+        "rooted/clips/000001.mp4",
+    ]
     broken = manifest.parent / "clips" / "000000.mp4"
     broken.write_bytes(broken.read_bytes()[:200])
     assert call(["data", "audit", str(manifest)]) == 1

@@ -103,13 +103,17 @@ def audit(
 def ingest(
     paths: Files,
     out: Annotated[Path, typer.Option(help="Folder for the new files; those there already are kept.")],
+    root: Annotated[
+        Path | None,
+        typer.Option(help="Folder whose sub-folders are kept below OUT; else each folder gets a name of its own."),
+    ] = None,
     short_side: Annotated[int, typer.Option(help="Pixels of the shorter side; never enlarged.")] = 320,
     jobs: Jobs = 1,
     as_json: AsJson = False,
 ) -> None:
     """Re-encode videos so that every reader is exact on them and reading is fast; exit code 1 if any file failed.
 
-    Example: mvkit data ingest videos/ --out videos_320 -j 4
+    Example: mvkit data ingest videos/ --root videos --out videos_320 -j 4
     """
     from mvkit.data.ingest import IngestRecord, ingest
     from mvkit.runs.progress import Progress
@@ -120,7 +124,7 @@ def ingest(
         line.show(f"{done}/{of} files", {Path(record.source).name: record.state}, keep=record.state == "failed")
 
     try:
-        records = ingest(_videos(paths), out, short_side=short_side, jobs=jobs, progress=progress)
+        records = ingest(_videos(paths), out, root=root, short_side=short_side, jobs=jobs, progress=progress)
     finally:
         line.end()
     show(records, as_json, lambda record: f"{record.state:<8} {record.source}  {record.reason or record.target}")
