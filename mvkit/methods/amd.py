@@ -30,6 +30,7 @@ from mvkit.methods.base import Method, StepOutput, Targets
 from mvkit.models.block import init_linear
 from mvkit.models.decoder import TokenDecoder
 from mvkit.models.sizes import size as named_size
+from mvkit.models.sizes import video_vit
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import VideoViT
 from mvkit.tokens import TokenGrid, patchify
@@ -120,14 +121,12 @@ class AMD(Method):
         """
         shape = named_size(size)
         teacher = open_teacher(video_teacher)
-        grid = TokenGrid.of_clip(frames, image, image, tubelet=tubelet, patch=patch)
-        encoder = VideoViT(
-            grid,
-            tubelet=tubelet,
+        encoder = video_vit(
+            size,
+            frames=frames,
+            image=image,
             patch=patch,
-            width=shape.width,
-            depth=shape.depth,
-            heads=shape.heads,
+            tubelet=tubelet,
             class_token=class_token,
             position=position,
             drop_path=drop_path,
@@ -139,7 +138,7 @@ class AMD(Method):
         elif (student_layers_gen, teacher_layers_gen) != (None, None):
             generation = _pairs(student_layers_gen, teacher_layers_gen, shape.depth, teacher.encoder.depth)
         decoder = TokenDecoder(
-            grid,
+            encoder.grid,
             in_width=shape.width,
             width=shape.decoder_width,
             depth=shape.decoder_depth if decoder_depth is None else decoder_depth,
@@ -150,7 +149,7 @@ class AMD(Method):
         projections = nn.ModuleList(nn.Linear(shape.width, width, bias=False) for _ in direct)
         init_linear(projections)
         generators = nn.ModuleList(
-            generator(grid, width, generator_depth, position=position, learn_mask_token=learn_generator_tokens)
+            generator(encoder.grid, width, generator_depth, position=position, learn_mask_token=learn_generator_tokens)
             for _ in generation
         )
         return cls(

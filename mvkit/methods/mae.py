@@ -23,8 +23,9 @@ from mvkit.methods.base import Method, StepOutput, Targets
 from mvkit.models.block import init_linear
 from mvkit.models.decoder import TokenDecoder
 from mvkit.models.sizes import size as named_size
+from mvkit.models.sizes import video_vit
 from mvkit.models.vit import VideoViT
-from mvkit.tokens import TokenGrid, patchify
+from mvkit.tokens import patchify
 
 # Width, depth and heads of the released decoder, whatever the encoder; "tiny" takes the kit's own.
 DECODER = (512, 8, 16)
@@ -92,14 +93,12 @@ class MAE(Method):
                 f"frames={frames} do not divide into tubelets of {tubelet}; for single images set tubelet=1"
             )
         shape = named_size(size)
-        grid = TokenGrid.of_clip(1, image, image, tubelet=1, patch=patch)
-        encoder = VideoViT(
-            grid,
-            tubelet=1,
+        encoder = video_vit(
+            size,
+            frames=1,
+            image=image,
             patch=patch,
-            width=shape.width,
-            depth=shape.depth,
-            heads=shape.heads,
+            tubelet=1,
             class_token=True,
             position=position,
             drop_path=drop_path,
@@ -107,7 +106,7 @@ class MAE(Method):
         tiny = (shape.decoder_width, shape.decoder_depth, shape.decoder_heads)
         width, depth, heads = tiny if size == "tiny" else DECODER
         decoder = TokenDecoder(
-            grid,
+            encoder.grid,
             in_width=shape.width,
             width=width,
             depth=depth if decoder_depth is None else decoder_depth,

@@ -32,9 +32,9 @@ from mvkit.maskers.base import Masker, TokenMask
 from mvkit.methods.base import Method, StepOutput, Targets
 from mvkit.models.block import AttentionHeads
 from mvkit.models.sizes import size as named_size
+from mvkit.models.sizes import video_vit
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import Encoded, VideoViT
-from mvkit.tokens import TokenGrid
 
 # Mode -> which branches of the hidden level it has.
 MODES = {"hybrid": ("global", "local"), "hinTop": ("global",), "VTop": ("local",), "onlymse": ()}
@@ -124,22 +124,20 @@ class MaskAgain(Method):
         10, or all there are of a step or a clip where these are fewer. projections: None has them where widths or heads
         differ. block: None takes the last of each network.
         """
-        shape = named_size(size)
+        named_size(size)
         teacher = open_teacher(video_teacher)
-        grid = TokenGrid.of_clip(frames, image, image, tubelet=tubelet, patch=patch)
-        encoder = VideoViT(
-            grid,
-            tubelet=tubelet,
+        encoder = video_vit(
+            size,
+            frames=frames,
+            image=image,
             patch=patch,
-            width=shape.width,
-            depth=shape.depth,
-            heads=shape.heads,
+            tubelet=tubelet,
             position=position,
             drop_path=drop_path,
             final_norm=False,
         )
         chosen = maskers.create(masker, ratio=ratio)
-        visible = chosen.counts(grid)["encoder"]
+        visible = chosen.counts(encoder.grid)["encoder"]
         weights = weigh(
             distill, onlykd=onlykd, gamma=gamma, alpha=alpha, beta=beta, beta_kd1=beta_kd1, beta_kd2=beta_kd2
         )
@@ -161,7 +159,7 @@ class MaskAgain(Method):
             block=_block("block", block, encoder.depth),
             teacher_block=_block("teacher_block", teacher_block, theirs.depth),
             weights=weights,
-            num_k=_kept("num_k", num_k, visible // grid.t if "local" in weights else visible),
+            num_k=_kept("num_k", num_k, visible // encoder.grid.t if "local" in weights else visible),
             num_f=_kept("num_f", num_f, visible),
             kd_T=kd_T,
             temperature_s=temperature_s,

@@ -27,9 +27,9 @@ from mvkit.methods.base import Method, StepOutput, Targets
 from mvkit.models.block import init_linear
 from mvkit.models.decoder import TokenDecoder
 from mvkit.models.sizes import size as named_size
+from mvkit.models.sizes import video_vit
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import VideoViT
-from mvkit.tokens import TokenGrid
 
 ROLES = ("image", "video")
 CLASS_TOKEN_STD = 1e-6
@@ -113,14 +113,12 @@ class MVD(Method):
         teachers = {role: open_teacher(teacher) for role, teacher in said.items() if teacher is not None}
         loss_weights = {"image": image_loss_weight, "video": video_loss_weight}
         shape = named_size(size)
-        grid = TokenGrid.of_clip(frames, image, image, tubelet=tubelet, patch=patch)
-        encoder = VideoViT(
-            grid,
-            tubelet=tubelet,
+        encoder = video_vit(
+            size,
+            frames=frames,
+            image=image,
             patch=patch,
-            width=shape.width,
-            depth=shape.depth,
-            heads=shape.heads,
+            tubelet=tubelet,
             class_token=use_cls_token,
             position=position,
             drop_path=drop_path,
@@ -129,7 +127,7 @@ class MVD(Method):
             nn.init.normal_(encoder.class_token, std=CLASS_TOKEN_STD)
         decoders = {
             role: TokenDecoder(
-                grid,
+                encoder.grid,
                 in_width=shape.width,
                 width=feat_decoder_embed_dim or shape.width,
                 depth=decoder_depth,

@@ -20,8 +20,9 @@ from mvkit.maskers.base import MaskContext, Masker
 from mvkit.methods.base import Method, StepOutput, Targets
 from mvkit.models.decoder import TokenDecoder
 from mvkit.models.sizes import size as named_size
+from mvkit.models.sizes import video_vit
 from mvkit.models.vit import VideoViT
-from mvkit.tokens import TokenGrid, patchify
+from mvkit.tokens import patchify
 
 
 class VideoMAE(Method):
@@ -66,19 +67,11 @@ class VideoMAE(Method):
         """size: a name of `models.SIZES`. frames, image: of the clip, in frames and pixels. masker, ratio: a strategy
         and the share it hides. decoder_depth: None takes the size's. position: table of `models.positions`."""
         shape = named_size(size)
-        grid = TokenGrid.of_clip(frames, image, image, tubelet=tubelet, patch=patch)
-        encoder = VideoViT(
-            grid,
-            tubelet=tubelet,
-            patch=patch,
-            width=shape.width,
-            depth=shape.depth,
-            heads=shape.heads,
-            position=position,
-            drop_path=drop_path,
+        encoder = video_vit(
+            size, frames=frames, image=image, patch=patch, tubelet=tubelet, position=position, drop_path=drop_path
         )
         decoder = TokenDecoder(
-            grid,
+            encoder.grid,
             in_width=shape.width,
             width=shape.decoder_width,
             depth=shape.decoder_depth if decoder_depth is None else decoder_depth,

@@ -1,8 +1,11 @@
 """Sizes by name. small to huge are the papers'; tiny is ours, for clips of 64 pixels on a laptop."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from mvkit.errors import OptionError, unknown
+from mvkit.models.vit import VideoViT
+from mvkit.tokens import TokenGrid
 
 
 @dataclass(frozen=True)
@@ -31,3 +34,11 @@ def size(name: str) -> Size:
     if name not in SIZES:
         raise OptionError(unknown("size", name, SIZES))
     return SIZES[name]
+
+
+def video_vit(name: str, *, frames: int, image: int, patch: int, tubelet: int, **options: Any) -> VideoViT:
+    """The encoder of a size for square clips of `frames` frames and `image` pixels; options: others of `VideoViT`."""
+    shape = size(name)
+    grid = TokenGrid.of_clip(frames, image, image, tubelet=tubelet, patch=patch)
+    sizes = {"width": shape.width, "depth": shape.depth, "heads": shape.heads}
+    return VideoViT(grid, tubelet=tubelet, patch=patch, **sizes, **options)
