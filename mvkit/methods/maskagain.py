@@ -31,7 +31,6 @@ from mvkit.losses.remasking import Remasked, keep_top, remask_global, remask_loc
 from mvkit.maskers.base import Masker, TokenMask
 from mvkit.methods.base import Method, StepOutput, Targets
 from mvkit.models.block import AttentionHeads
-from mvkit.models.sizes import size as named_size
 from mvkit.models.sizes import video_vit
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import Encoded, VideoViT
@@ -124,7 +123,6 @@ class MaskAgain(Method):
         10, or all there are of a step or a clip where these are fewer. projections: None has them where widths or heads
         differ. block: None takes the last of each network.
         """
-        named_size(size)
         teacher = open_teacher(video_teacher)
         encoder = video_vit(
             size,

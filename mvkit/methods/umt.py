@@ -22,7 +22,6 @@ from mvkit.losses.alignment import KINDS, alignment_loss, unit
 from mvkit.maskers.base import MaskContext, Masker, TokenMask
 from mvkit.methods.base import Method, StepOutput, Targets
 from mvkit.models.block import NORM_EPS, init_linear
-from mvkit.models.sizes import size as named_size
 from mvkit.models.sizes import video_vit
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import IMAGENET_MEAN, IMAGENET_STD, VideoViT
@@ -128,7 +127,6 @@ class UMT(Method):
         """clip_teacher: as `checkpoints.open_teacher` takes it. size, frames, image, patch, tubelet, position: of the
         student, as in VideoMAE. masker, ratio: "attention", "random", "tube", ... and the share hidden. drop_path: 0.1
         (B) and 0.2 (L) in the paper. The others: see the class."""
-        named_size(size)
         encoder = video_vit(
             size, frames=frames, image=image, patch=patch, tubelet=tubelet, position=position, drop_path=drop_path
         )
