@@ -113,7 +113,9 @@ def _train(
     report: _Reporter,
     interrupt: Interrupt,
 ) -> None:
-    kept = TargetCache(method, spec.teacher_cache) if spec.teacher_cache else None
+    # Only where teachers see whole clips is there something to keep.
+    keeps = spec.teacher_cache and type(method).targets is not Method.targets
+    kept = TargetCache(method, spec.teacher_cache) if keeps else None
     if first == 0:
         report.observe(0)
     batches = source(first)
@@ -170,7 +172,7 @@ def _step(
     method.train()
     optimiser.zero_grad(set_to_none=True)
     device = torch.device(spec.device)
-    # One generator for the step, drawn from part after part: the masks of a batch do not depend on how it is split.
+    # One generator for all parts of a step: a strategy that draws once then gives the masks of the whole batch.
     draws = generator(spec.seed, "mask", step, device=device)
     parts: dict[str, float] = {}
     for rows in torch.arange(len(batch.clips)).chunk(spec.accumulate):

@@ -21,9 +21,9 @@ NAME = "umt_stage1_public"
 
 
 @pytest.fixture
-def recording(shared, tmp_path):
+def recording(recordings, tmp_path):
     for suffix in (".safetensors", ".json"):
-        shutil.copy(shared / "parity" / f"{NAME}{suffix}", tmp_path)
+        shutil.copy(recordings / f"{NAME}{suffix}", tmp_path)
     return tmp_path
 
 

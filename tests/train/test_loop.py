@@ -160,3 +160,18 @@ def test_watching_without_a_monitor_is_refused_before_anything_starts(tmp_path):
     with pytest.raises(OptionError, match="monitor_every=2 needs a monitor"):
         mvkit.fit(SPEC.model_copy(update={"monitor_every": 2}), source, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_batch_in_parts_trains_as_the_whole_batch_does():
+    spec = SPEC.model_copy(update={"options": {**OPTIONS, "drop_path": 0.0}})
+    whole = losses(mvkit.fit(spec, source))
+    parts = losses(mvkit.fit(spec.model_copy(update={"accumulate": 2}), source))
+    assert parts == pytest.approx(whole, rel=1e-5)
+
+
+def test_a_method_without_teachers_of_whole_clips_keeps_nothing(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("nothing to keep")
+
+    monkeypatch.setattr("mvkit.train.loop.TargetCache", refuse)
+    mvkit.fit(SPEC.model_copy(update={"teacher_cache": 1}), source)
