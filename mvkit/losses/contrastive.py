@@ -1,9 +1,15 @@
 """Contrast of two views of the same things: what belongs together is more similar than anything else in the batch."""
 
+from collections.abc import Sequence
+from hashlib import sha256
+
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
+from torch.distributed.nn.functional import all_gather as all_gather_with_gradient
 
+from mvkit.data.captions import normalise
 from mvkit.errors import ShapeError
 
 
@@ -25,3 +31,25 @@ def contrastive_loss(similarity: Tensor, *, temperature: Tensor | float, groups:
     wanted = together / together.sum(1, keepdim=True)
     logits = similarity.float() / temperature
     return (F.cross_entropy(logits, wanted) + F.cross_entropy(logits.T, wanted)) / 2
+
+
+def caption_groups(captions: Sequence[str]) -> Tensor:
+    """n captions -> (n,) long; the same words give the same number, in every process."""
+    words = (normalise(caption).encode() for caption in captions)
+    return torch.tensor([int.from_bytes(sha256(word).digest()[:7], "big") for word in words])
+
+
+def gathered(own: Tensor, *, full_gradient: bool = True) -> Tensor:
+    """(B, ...) of each process -> (W*B, ...) of all W, in the order of their ranks; itself where there is one process.
+
+    full_gradient: gradients of every process's loss reach `own`, so that averaged gradients are those of one process
+    with the whole batch; False keeps the part of this process's own rows, 1/W of that, as UMT's released code does.
+    """
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return own
+    if full_gradient and own.requires_grad:
+        return torch.cat(list(all_gather_with_gradient(own.contiguous())))
+    parts = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, own.detach().contiguous())
+    parts[dist.get_rank()] = own
+    return torch.cat(parts)

@@ -66,7 +66,9 @@ class VideoViT(nn.Module):
     grows linearly from 0 at the first. class_token: a learned token in front, never hidden, without a position unless
     positions are learned. pre_norm, patch_bias, activation, norm_eps, out_width: what CLIP's visual transformer
     has besides: a norm before the first block, a patch embedding without bias, its GELU, its epsilon, and a bias-free
-    map from the final norm to the width it shares with text. `config` builds the encoder again.
+    map from the final norm to the width it shares with text. any_steps: clips of other lengths are taken too, images
+    among them, each with the table made for its own number of steps, as in UMT's second stage (arXiv:2303.16058).
+    `config` builds the encoder again.
     Raises ShapeError for clips that do not fit the grid.
     Papers: VideoMAE, arXiv:2203.12602; MAE, arXiv:2111.06377; CLIP, arXiv:2103.00020.
     """
@@ -97,6 +99,7 @@ class VideoViT(nn.Module):
         activation: str = "gelu",
         norm_eps: float = NORM_EPS,
         out_width: int | None = None,
+        any_steps: bool = False,
         mean: Sequence[float] = IMAGENET_MEAN,
         std: Sequence[float] = IMAGENET_STD,
     ) -> None:
@@ -123,6 +126,8 @@ class VideoViT(nn.Module):
         self.head = nn.Linear(width, out_width, bias=False) if out_width else nn.Identity()
         self.class_token = nn.Parameter(_token(width)) if class_token else None
         self.class_position = nn.Parameter(_token(width)) if class_token and position == "learned" else None
+        if position == "learned" and any_steps:
+            raise OptionError("learned positions exist for the clips they were learned on only: any_steps=False")
         if position == "learned":
             self.pos_embed = nn.Parameter(nn.init.trunc_normal_(torch.empty(grid.tokens, width), std=0.02))
             self.pos_embed.no_decay = True  # type: ignore[attr-defined]  # read by train.optim
@@ -144,13 +149,23 @@ class VideoViT(nn.Module):
         """Width of what `finish` gives."""
         return self.config["out_width"] or self.width
 
+    def grid_of(self, clips: Tensor) -> TokenGrid:
+        """The grid of clips (B, 3, T, H, W). Raises ShapeError for one that this encoder was not built for."""
+        grid = TokenGrid.of_clip(*clips.shape[-3:], tubelet=self.tubelet, patch=self.patch)
+        if grid != self.grid and not (self.config["any_steps"] and grid.shape[1:] == self.grid.shape[1:]):
+            raise ShapeError(f"clips {tuple(clips.shape)} make a {grid}, the encoder was built for a {self.grid}")
+        return grid
+
+    def positions(self, grid: TokenGrid) -> Tensor:
+        """The position table (N, D) of a grid of `grid_of`."""
+        if grid == self.grid:
+            return self.pos_embed
+        return table(self.config["position"], grid, self.width).to(self.pos_embed)
+
     def embed(self, clips: Tensor, mask: TokenMask | None = None) -> Tensor:
         """clips: (B, 3, T, H, W) in [0, 1] -> tokens with positions (B, V, D); V = N without a mask."""
-        grid = TokenGrid.of_clip(*clips.shape[-3:], tubelet=self.tubelet, patch=self.patch)
-        if grid != self.grid:
-            raise ShapeError(f"clips {tuple(clips.shape)} make a {grid}, the encoder was built for a {self.grid}")
         pixels = patchify(clips, tubelet=self.tubelet, patch=self.patch)
-        positions = self.pos_embed.expand(len(clips), -1, -1)
+        positions = self.positions(self.grid_of(clips)).expand(len(clips), -1, -1)
         if mask is not None:
             pixels, positions = mask.visible(pixels), mask.visible(positions)
         repeats = pixels.shape[-1] // len(self.mean)

@@ -28,7 +28,8 @@ def options(tmp_path_factory):
 
     def find(name: str) -> dict:
         asked = signature(methods.get(name).build).parameters
-        return OPTIONS | {role: teacher(kind) for role, kind in TEACHERS.items() if role in asked}
+        small = {"text_size": "tiny"} if "text_size" in asked else {}
+        return OPTIONS | small | {role: teacher(kind) for role, kind in TEACHERS.items() if role in asked}
 
     return find
 
@@ -46,10 +47,10 @@ def clips(batch: int = 3) -> torch.Tensor:
     return torch.rand(batch, 3, 4, 24, 24, generator=torch.Generator().manual_seed(5))
 
 
-def step(method: Method, x: torch.Tensor, seed: int = 0):
+def step(method: Method, x: torch.Tensor, seed: int = 0, **more):
     given = {"captions": [f"a red square moves {way}" for way in ("left", "up", "right", "down")][: len(x)]}
     given = {name: value for name, value in given.items() if name in method.needs}
-    return method(x, generator=torch.Generator().manual_seed(seed), artifacts=True, **given)
+    return method(x, generator=torch.Generator().manual_seed(seed), artifacts=True, **given, **more)
 
 
 each = pytest.mark.parametrize("name", methods.available())
@@ -166,8 +167,7 @@ def test_kept_targets_give_the_loss_that_asking_the_teachers_gives(build, name):
     kept = method.targets(x)
     if not kept:
         pytest.skip(f"{name} has no teacher that sees whole clips")
-    given = {"captions": ["a", "b", "c"]} if "captions" in method.needs else {}
-    out = method(x, generator=torch.Generator().manual_seed(0), targets=kept, **given)
+    out = step(method, x, targets=kept)
     assert torch.equal(out.loss, step(method, x).loss)
 
 

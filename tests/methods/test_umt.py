@@ -4,7 +4,7 @@ import torch
 from mvkit import methods
 from mvkit.checkpoints.clip import ARCHITECTURE, STATISTICS
 from mvkit.errors import MaskError, OptionError, ShapeError
-from mvkit.methods.umt import aligned_layers
+from mvkit.methods._aligned import aligned_layers
 from mvkit.models import VideoViT
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import IMAGENET_MEAN, IMAGENET_STD

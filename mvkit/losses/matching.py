@@ -1,0 +1,40 @@
+"""Does this caption belong to this clip? Pairs that nearly do, drawn as negatives, and the two-way loss on all of them.
+
+Paper: UMT, arXiv:2303.16058, after ALBEF, arXiv:2107.07651.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mvkit.errors import ShapeError
+
+SHIFT = 1e-4  # inside the softmax it changes nothing in exact numbers; the released code has it
+FALLBACK = 0.01  # weight of whatever is not a number
+
+
+def hard_weights(logits: Tensor, groups: Tensor) -> Tensor:
+    """How likely each column is drawn as a negative of each row: softmax of similarity, 0 within a group -> (B, B).
+
+    logits: (B, B) similarities over the temperature. groups: (B,) whole numbers; the same number belongs together.
+    Raises ShapeError where a row has no negative: everything in the batch is of its group.
+    """
+    if logits.shape != (len(groups), len(groups)):
+        raise ShapeError(f"logits must be ({len(groups)}, {len(groups)}) for these groups, got {tuple(logits.shape)}")
+    together = groups[:, None] == groups
+    if bool(together.all(1).any()):
+        raise ShapeError("matching needs clips with another caption in every batch: make it larger, or mix the clips")
+    weights = (logits.float() + SHIFT).softmax(1).masked_fill(together, 0)
+    return torch.where(weights.isfinite(), weights, FALLBACK)
+
+
+def draw(weights: Tensor, generator: torch.Generator) -> Tensor:
+    """One column for each row -> (B,) long, drawn on the generator's device."""
+    return torch.multinomial(weights.to(generator.device), 1, generator=generator)[:, 0].to(weights.device)
+
+
+def matching_loss(logits: Tensor, pairs: int) -> Tensor:
+    """logits: (3B, 2), the first `pairs` = B rows belong together, the rest do not -> (), mean over all rows."""
+    wanted = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
+    wanted[:pairs] = 1
+    return F.cross_entropy(logits.float(), wanted)
