@@ -8,5 +8,6 @@ from mvkit.checkpoints.native import load_state as load_state
 from mvkit.checkpoints.native import read as read
 from mvkit.checkpoints.native import save as save
 from mvkit.checkpoints.reading import load as load
+from mvkit.checkpoints.start import start_from as start_from
 from mvkit.checkpoints.teachers import open_teacher as open_teacher
 from mvkit.checkpoints.writing import export as export

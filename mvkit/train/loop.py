@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from mvkit import methods
+from mvkit import checkpoints, methods
 from mvkit.data.dataset import Batch
 from mvkit.errors import OptionError, RunError
 from mvkit.methods.base import Method
@@ -70,7 +70,9 @@ def fit(
     folder = Path(out) if out is not None else None
     journal = Journal(folder / "metrics.jsonl" if folder else None)
     torch.manual_seed(derive(spec.seed, "weights"))
-    method = methods.create(spec.method, **spec.method_options()).to(device)
+    method = methods.create(spec.method, **spec.method_options())
+    begun = checkpoints.start_from(method, spec.start)
+    method = method.to(device)
     optimiser = adamw(parameter_groups(method, spec.weight_decay), betas=(0.9, spec.beta2))
     first = 0
     if folder:
@@ -79,6 +81,9 @@ def fit(
         journal.rewind(first + 1 if first else 0)
     with Interrupt() as interrupt:
         reporter = _Reporter(journal, method, monitor, progress)
+        if first == 0:
+            for source, report in zip(spec.start, begun, strict=True):
+                reporter.write(0, start=source, weights=str(report))
         _train(spec, method, optimiser, source, first, folder, reporter, interrupt)
     return Run(spec, method.eval(), journal, folder)
 

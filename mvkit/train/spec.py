@@ -22,6 +22,10 @@ class RunSpec(BaseModel):
 
     method: str = Field("videomae", description="what is trained: a name in mvkit.methods")
     options: dict[str, Any] = Field(default_factory=dict, description="the method's own: size, ratio, masker, ...")
+    start: list[str] = Field(
+        default_factory=list,
+        description='weights to begin with, copied by name in order: "run:<folder>", "file:<official file or a BERT>"',
+    )
     card: str = Field("moving_shapes", description="the data set: a name in `mvkit data list`")
     data: dict[str, Any] = Field(
         default_factory=dict,
