@@ -82,8 +82,8 @@ def fit(
     with Interrupt() as interrupt:
         reporter = _Reporter(journal, method, monitor, progress)
         if first == 0:
-            for source, report in zip(spec.start, begun, strict=True):
-                reporter.write(0, start=source, weights=str(report))
+            for origin, report in zip(spec.start, begun, strict=True):
+                reporter.write(0, start=origin, weights=str(report))
         _train(spec, method, optimiser, source, first, folder, reporter, interrupt)
     return Run(spec, method.eval(), journal, folder)
 
