@@ -15,6 +15,7 @@ from mvkit.cli import call
 COMMANDS = (
     *("", "demo", "lab", "run", "report", "train", "parity", "doctor", "version", "bench", "bench masks"),
     *("data", "data list", "data make", "data audit", "data ingest"),
+    *("diff", "init", "notebooks", "notebooks check"),
 )
 
 
@@ -60,6 +61,11 @@ def test_help_answers_within_a_second_and_loads_neither_torch_nor_a_kernel():
         (["run", "tiny", "-p", "steps=1", "-p", "steps=2"], "-p steps is given twice"),
         (["run", "tny"], "did you mean 'tiny'"),
         (["run", "tiny", "--timeout", "0"], "timeout must be seconds above 0"),
+        (["run", "tiny", "--cell-timeout", "0"], "cell_timeout must be seconds above 0"),
+        (["run", "tiny", "--params", "nowhere.yaml"], "nowhere.yaml cannot be read"),
+        (["diff", "tiny", "tiny"], "no run 'tiny'"),
+        (["init"], "call it inside one"),
+        (["notebooks", "check", "nowhere.ipynb"], "nowhere.ipynb is not a notebook"),
         (["run"], "Missing argument"),
         (["sing"], "sing"),
         (["demo", "--video", "nowhere.mp4"], "nowhere.mp4: no such file"),
@@ -188,7 +194,8 @@ def test_every_card_is_listed(capsys):
 def test_doctor_tries_the_kernel_and_names_every_part(capsys):
     code = call(["doctor", "--json"])
     results = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert {"python", "torch", "av", "decord", "kernel", "disk"} <= set(results)
+    assert {"python", "torch", "av", "decord", "torchcodec", "kernel", "disk", "browser", "slurm"} == set(results)
+    assert "plain H.264: exact, open-group H.264: exact" in results["av"]["found"]
     assert sys.executable in results["kernel"]["found"]
     assert code == (0 if all(row["ok"] for row in results.values()) else 1)
     assert all(row["ok"] or row["repair"] for row in results.values())

@@ -1,7 +1,8 @@
 """`mvkit`: a thin door. Rooms load inside the commands, so that `mvkit --help` waits for nothing.
 
 Exit codes: 0 done, 1 something checked or run has failed, 2 wrong use or a refused input, 3 another process works on
-the run, 4 the kernel died, 5 the time limit is over, 130 interrupted (it can be called again and goes on).
+the run, 4 the kernel died, 5 the time limit is over, 6 out of memory, 7 the disk is full, 130 interrupted (it can be
+called again and goes on).
 """
 
 import os
@@ -10,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from mvkit.cli import checks, notebooks, sets, training
+from mvkit.cli import checks, clone, differences, figures, notebooks, sets, sweeps, training
+from mvkit.cli.options import say
 from mvkit.errors import MvkitError
 
 _PLAIN = {"no_args_is_help": True, "rich_markup_mode": None, "add_completion": False}
@@ -23,15 +25,30 @@ app = typer.Typer(
     **_PLAIN,
 )
 for command in (notebooks.demo, notebooks.lab, notebooks.run, notebooks.report, training.train, checks.parity):
-    app.command(cls=training.SpecHelp if command is training.train else None)(command)
+    app.command(cls={"run": notebooks.NotebookHelp, "train": training.SpecHelp}.get(command.__name__))(command)
 data = typer.Typer(help="List, make, check and re-encode data sets.\n\nExample: mvkit data make --clips 640", **_PLAIN)
 for name, command in (("list", sets.names), ("make", sets.make), ("audit", sets.audit), ("ingest", sets.ingest)):
     data.command(name)(command)
 app.add_typer(data, name="data")
-bench = typer.Typer(help="Benchmarks: ratios measured in one run.\n\nExample: mvkit bench masks", **_PLAIN)
+figure = typer.Typer(
+    help="List saved figures, draw them again, export them for papers.\n\n"
+    "Example: mvkit figure export 00_quickstart/masks --for cvpr --out paper",
+    **_PLAIN,
+)
+for name, command in (("list", figures.names), ("rebuild", figures.rebuild), ("export", figures.export)):
+    figure.command(name)(command)
+app.add_typer(figure, name="figure")
+bench = typer.Typer(help="Benchmarks of this machine.\n\nExample: mvkit bench masks", **_PLAIN)
 bench.command("masks")(checks.bench_masks)
-bench.callback()(lambda: None)  # keeps `masks` a command of its own while it is the only one
+bench.command("ui")(checks.bench_ui)
 app.add_typer(bench, name="bench")
+app.command()(sweeps.sweep)
+app.command()(differences.diff)
+books = typer.Typer(help="Check notebooks before they are committed.\n\nExample: mvkit notebooks check", **_PLAIN)
+books.command("check")(clone.check)
+books.callback()(lambda: None)  # keeps `check` a command of its own while it is the only one
+app.add_typer(books, name="notebooks")
+app.command()(clone.init)
 app.command()(checks.doctor)
 app.command()(checks.version)
 
@@ -52,7 +69,7 @@ def call(arguments: list[str]) -> int:
     try:
         return int(app(arguments, standalone_mode=False, prog_name="mvkit") or 0)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("mvkit: interrupted; the same command goes on from what is saved", err=True)
+        say("mvkit: interrupted; the same command goes on from what is saved")
         return 130
     except BrokenPipeError:
         # The reader of a pipe (head, less) has seen enough; Python must not complain again on exit.
@@ -64,8 +81,8 @@ def call(arguments: list[str]) -> int:
         usage = getattr(err, "format_message", None)  # typer's own: an unknown option or command
         if usage is None and not isinstance(err, MvkitError):
             text = f"{type(err).__name__}: {err} (unexpected; MVKIT_DEBUG=1 shows where)"
-            typer.echo(f"mvkit: {' '.join(text.split())}", err=True)
+            say(f"mvkit: {' '.join(text.split())}")
             return 1
         text = usage() if usage else str(err)
-        typer.echo(f"mvkit: {' '.join(text.split())}", err=True)
+        say(f"mvkit: {' '.join(text.split())}")
         return getattr(err, "exit_code", 2)

@@ -7,32 +7,65 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
-from mvkit.cli.options import AsJson, show
-from mvkit.errors import OptionError
+from mvkit.cli.options import AsJson, say, show
 
 Force = Annotated[bool, typer.Option("--force", help="Run again from nothing, even if it is done.")]
 
 
+class NotebookHelp(TyperCommand):
+    """Help of `mvkit run NOTEBOOK` that ends with the notebook's own parameters."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if "--help" in args:
+            asked = [arg for arg in args if arg != "--help"]
+            ctx.meta["notebook"] = self.make_parser(ctx).parse_args(asked)[0].get("notebook")
+        return super().parse_args(ctx, args)
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        if not isinstance(notebook := ctx.meta.get("notebook"), str):
+            return
+        from mvkit.runs import Parameters
+        from mvkit.runs.notebook import find_notebook
+
+        path = find_notebook(notebook)
+        rows = [(f"{p.name}: {p.kind} = {p.default!r}", p.help) for p in Parameters.read(path).values()]
+        with formatter.section(f"Parameters of {path.name}, as -p name=value"):
+            formatter.write_dl(rows or [("none", "")])
+
+
 def run(
-    notebook: Annotated[str, typer.Argument(help="Path, or name of a notebook in notebooks/.")],
+    notebook: Annotated[str, typer.Argument(help="Path, or name of a notebook in notebooks/; with --help, its own.")],
     parameter: Annotated[list[str] | None, typer.Option("-p", "--parameter", help="name=value; repeat it.")] = None,
+    params: Annotated[Path | None, typer.Option(help="YAML or JSON file of name: value; -p goes before it.")] = None,
     out: Annotated[Path | None, typer.Option(help="Reports folder; by default reports/ of the project.")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds for the whole notebook.")] = None,
+    cell_timeout: Annotated[float | None, typer.Option(help="Seconds for each cell.")] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Run again what failed by an error of its own.")] = False,
     force: Force = False,
     parameters: Annotated[bool, typer.Option("--parameters", help="Only list the notebook's parameters.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a notebook headless: checked parameters, honest status, offline report.
 
-    Relative paths in parameters start at the project root, the folder above notebooks/.
+    Values come from -p, else from the file of --params, else from variables MVKIT_PARAM_<name>, else from the
+    notebook. Relative paths in parameters start at the project root, the folder above notebooks/. A run that is done
+    or failed is shown; one that was stopped, killed or out of time goes on from its checkpoint.
+
+    Exit codes: 0 done, 1 failed, 2 refused before a kernel starts, 3 another process works on the run, 4 the kernel
+    died, 5 time limit, 6 out of memory, 7 the disk is full, 130 interrupted.
 
     Example: mvkit run 00_quickstart -p preset=quick -p seed=1
     """
+    from mvkit.runs import given
+
     if parameters:
         _list_parameters(notebook, as_json)
     else:
-        _run(notebook, _pairs(parameter or []), out=out, timeout=timeout, force=force, as_json=as_json)
+        values = given.of_environment() | (given.of_file(params) if params else {}) | given.of_texts(parameter or [])
+        limits = {"timeout": timeout, "cell_timeout": cell_timeout}
+        _run(notebook, values, out=out, **limits, retry=retry, force=force, as_json=as_json)
 
 
 def demo(
@@ -107,7 +140,8 @@ def _run(notebook: str, values: dict[str, Any], *, as_json: bool, **options: Any
         typer.echo(f"done{' before, not run again (--force runs it)' if outcome.shown else ''}: {folder.report}")
     else:
         where = f" in cell {status['cell']} of {status.get('cells', '?')}" if status.get("cell") else ""
-        typer.echo(f"mvkit: {status['state']}{where}: {status.get('cause')}; see {folder.path}", err=True)
+        before = " before, not run again (--retry runs it)," if outcome.shown else ""
+        say(f"mvkit: {status['state']}{before}{where}: {status.get('cause')}; see {folder.path}")
     raise typer.Exit(outcome.exit_code)
 
 
@@ -118,16 +152,3 @@ def _list_parameters(notebook: str, as_json: bool) -> None:
     items = Parameters.read(find_notebook(notebook)).values()
     rows = [{"name": p.name, "type": str(p.kind), "default": p.default, "help": p.help} for p in items]
     show(rows if as_json else list(items), as_json, str)
-
-
-def _pairs(texts: list[str]) -> dict[str, str]:
-    """`name=value` texts as a dict. Raises OptionError for a text without `=` and for a name given twice."""
-    pairs: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise OptionError(f"-p {text}: wanted name=value")
-        if name.strip() in pairs:
-            raise OptionError(f"-p {name.strip()} is given twice")
-        pairs[name.strip()] = value
-    return pairs

@@ -3,9 +3,13 @@
 from mvkit.inspect import attention as attention
 from mvkit.inspect import attention_distance as attention_distance
 from mvkit.inspect import cka as cka
+from mvkit.inspect import clip_attention as clip_attention
+from mvkit.inspect import clip_features as clip_features
 from mvkit.inspect import collapse as collapse
 from mvkit.inspect import colours as colours
+from mvkit.inspect import compared as compared
 from mvkit.inspect import components as components
+from mvkit.inspect import embedding as embedding
 from mvkit.inspect import explained as explained
 from mvkit.inspect import masks as masks
 from mvkit.inspect import query_keys as query_keys
@@ -14,14 +18,19 @@ from mvkit.inspect import remasking as remasking
 from mvkit.inspect import rollout as rollout
 from mvkit.inspect import shapes as shapes
 from mvkit.inspect import similarity as similarity
+from mvkit.inspect import untrained as untrained
 
 __all__ = [
     "attention",
     "attention_distance",
     "cka",
+    "clip_attention",
+    "clip_features",
     "collapse",
     "colours",
+    "compared",
     "components",
+    "embedding",
     "explained",
     "masks",
     "query_keys",
@@ -30,4 +39,5 @@ __all__ = [
     "rollout",
     "shapes",
     "similarity",
+    "untrained",
 ]

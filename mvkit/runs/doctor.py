@@ -2,16 +2,18 @@
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from nbformat.v4 import new_code_cell, new_notebook
 
+from mvkit.runs.execution import one_line
 from mvkit.runs.provenance import versions
 
 _DISK_GB = 2.0  # a long quickstart run leaves about 100 MB; below this a check on free space is worth a word
@@ -42,6 +44,8 @@ def checks() -> Iterator[Check]:
     yield from readers()
     yield kernel()
     yield disk(Path.cwd())
+    yield browser()
+    yield slurm()
 
 
 def python() -> Check:
@@ -64,19 +68,47 @@ def torch_and_device() -> Check:
 
 
 def readers() -> Iterator[Check]:
-    """The video libraries that load here; PyAV is the one mvkit cannot do without."""
-    installed = versions()
-    for module, needed in (("av", True), ("decord", False), ("torchcodec", False)):
-        try:
-            import_module(module)
-        except (ImportError, OSError, RuntimeError) as err:
-            reason = " ".join(str(err).split())[:80]
-            repair = "install av" if needed else "optional: readers fall back to PyAV"
-            yield Check(
-                module, not needed, f"does not load ({reason})" if installed[module] else "not installed", repair
-            )
-        else:
-            yield Check(module, True, f"{installed[module]} loads")
+    """Which video libraries give exactly the frames asked for, on two small files; mvkit cannot do without PyAV."""
+    from mvkit.data.audit import audit
+    from mvkit.data.frames import readers_available
+
+    there, installed = readers_available(), versions()
+    with tempfile.TemporaryDirectory(prefix="mvkit-") as folder:
+        files = {Path(folder) / "plain.mp4": _PLAIN, Path(folder) / "open.mp4": _OPEN} if "av" in there else {}
+        for path, options in files.items():
+            _write_video(path, options)
+        records = audit(files, there, timeout=60)
+    for name, needed in (("av", True), ("decord", False), ("torchcodec", False)):
+        if name not in there:
+            found = f"{installed[name]} does not load" if installed[name] else "not installed"
+            yield Check(name, not needed, found, "install av" if needed else "optional: mvkit reads with PyAV")
+            continue
+        said = [record.readers.get(name, record.reason) for record in records]
+        exact = [one == "exact" for one in said]
+        words = [f"{kind} H.264: {one}" for kind, one in zip(("plain", "open-group"), said, strict=True)]
+        repair = (
+            "" if all(exact) else "reinstall av" if needed else "nothing to do: mvkit uses it only where it is exact"
+        )
+        yield Check(name, all(exact) or not needed, f"{installed[name]}, {', '.join(words)}", repair)
+
+
+# Groups of pictures that lean on the one before, with frames out of order, are where readers go wrong.
+_PLAIN = {"bf": "0", "g": "12"}
+_OPEN = {"bf": "2", "g": "12", "x264-params": "open-gop=1:b-adapt=0:scenecut=0"}
+
+
+def _write_video(path: Path, options: dict[str, str]) -> None:
+    """36 frames of moving noise, 96 x 64 pixels."""
+    import av
+    import numpy as np
+
+    noise = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options=options)
+        stream.height, stream.width, stream.pix_fmt = 64, 96, "yuv420p"
+        for number in range(36):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.roll(noise, 3 * number, 1), format="rgb24")))
+        container.mux(stream.encode())
 
 
 def kernel() -> Check:
@@ -102,3 +134,27 @@ def disk(folder: Path) -> Check:
     free = shutil.disk_usage(folder).free / 1e9
     ok = free >= _DISK_GB
     return Check("disk", ok, f"{free:.1f} GB free at {folder}", "" if ok else f"runs want {_DISK_GB:g} GB: make room")
+
+
+def browser() -> Check:
+    """Something that opens report.html here; the report is one file, so another machine's will do."""
+    programs = ("chromium", "chromium-browser", "google-chrome", "firefox", "microsoft-edge", "open", "explorer.exe")
+    found = next(filter(None, map(shutil.which, programs)), None)
+    return Check("browser", True, found or "none here", "" if found else "optional: copy report.html to where one is")
+
+
+def slurm() -> Check:
+    """Whether `sbatch` is there and a controller answers it, and submitit, which `mvkit sweep --on slurm` needs."""
+    if shutil.which("sbatch") is None:
+        return Check("slurm", True, "none here", "optional: sweeps run on this machine with `mvkit sweep -j N`")
+    if find_spec("submitit") is None:
+        return Check("slurm", True, "sbatch is there, submitit is not", "for `--on slurm`: pip install submitit")
+    try:
+        asked = subprocess.run(["sinfo", "-h", "-o", "%P %D %t"], capture_output=True, text=True, timeout=10)
+        said = " ".join((asked.stdout or asked.stderr).split())[:80]
+        answers = asked.returncode == 0 and bool(said)
+    except (OSError, subprocess.TimeoutExpired) as err:
+        said, answers = one_line(err), False
+    if not answers:
+        return Check("slurm", True, f"no controller answers ({said})", "for `--on slurm`: call it on a login node")
+    return Check("slurm", True, f"answers: {said}")

@@ -1,5 +1,6 @@
 """Files that are whole or not there: written beside, synced, then moved into place in one step."""
 
+import errno
 import json
 import os
 import secrets
@@ -12,8 +13,14 @@ from mvkit.errors import RunError
 from mvkit.runs.kinds import native
 
 
+class DiskFull(RunError):
+    """No room for a file of a run; the command line ends with its own exit code."""
+
+    exit_code = 7
+
+
 def write_bytes_atomic(path: Path, data: bytes) -> None:
-    """Replace a file by `data`; a reader sees the old bytes or the new. Raises RunError (full disk, no right)."""
+    """Replace a file by `data`; a reader sees the old bytes or the new. Raises DiskFull, or RunError (no right)."""
     # A name of our own rather than mkstemp's: its files are for the owner alone, results are not.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
@@ -24,8 +31,10 @@ def write_bytes_atomic(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as err:
-        temporary.unlink(missing_ok=True)
-        raise RunError(
+        with suppress(OSError):
+            temporary.unlink()
+        refused = DiskFull if err.errno in (errno.ENOSPC, errno.EDQUOT) else RunError
+        raise refused(
             f"{path} could not be written: {err.strerror or err}; free space or choose another --out"
         ) from err
 

@@ -78,7 +78,7 @@ class RunFolder:
         there; fresh=True removes them as well.
         """
         going_on = not fresh and self.checkpoint.is_dir() and any(self.checkpoint.iterdir())
-        kept = {".lock", "checkpoint", "metrics.jsonl", "spec.json"} if going_on else {".lock"}
+        kept = {".lock", "checkpoint", "metrics.jsonl", "spec.json", "pictures"} if going_on else {".lock"}
         for path in self.path.iterdir() if self.path.is_dir() else ():
             if path.name in kept:
                 continue
@@ -180,6 +180,8 @@ def _try_lock(file: IO[str]) -> bool:
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError as err:
+        raise RunError(f"{file.name} cannot be locked: {err.strerror}; choose --out on another file system") from None
     return True

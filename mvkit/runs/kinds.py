@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -57,13 +57,12 @@ class Limit:
 
 @dataclass(frozen=True)
 class Kind:
-    """base: bool, int, float, str or literal; many: a list of it; optional: None is allowed; limit: of each item."""
+    """base: bool, int, float or str; many: a list of it; optional: None is allowed; limit: of each item."""
 
     base: str
     many: bool = False
     optional: bool = False
     limit: Limit = field(default_factory=Limit)
-    literals: tuple[Any, ...] = ()
 
     @classmethod
     def of_annotation(cls, node: ast.expr, limit: Limit) -> "Kind":
@@ -71,22 +70,19 @@ class Kind:
         match node:
             case ast.BinOp(left=left, op=ast.BitOr(), right=ast.Constant(value=None)):
                 inner = cls.of_annotation(left, limit)
-                return cls(inner.base, inner.many, True, limit, inner.literals)
+                return cls(inner.base, inner.many, True, limit)
             case ast.Name(id=name) if name in _SCALARS:
                 kind = cls(name, limit=limit)
             case ast.Subscript(value=ast.Name(id="list"), slice=ast.Name(id=name)) if name in ("int", "float", "str"):
                 kind = cls(name, many=True, limit=limit)
-            case ast.Subscript(value=ast.Name(id="Literal"), slice=inside):
-                options = ast.literal_eval(inside)
-                kind = cls("literal", limit=limit, literals=options if isinstance(options, tuple) else (options,))
             case _:
                 raise OptionError(
                     f"type `{ast.unparse(node)}` is not one of bool, int, float, str, list[int], list[float], "
-                    "list[str], Literal[...], or one of these | None"
+                    "list[str], or one of these | None; choices stand in the help, as {a, b}"
                 )
         if (limit.low, limit.high) != (None, None) and kind.base not in ("int", "float"):
             raise OptionError(f"a range {limit} needs an int or a float, not {kind.base}")
-        if limit.choices and kind.base in ("bool", "literal"):
+        if limit.choices and kind.base == "bool":
             raise OptionError(f"choices {limit} need an int, a float or a str, not {kind.base}")
         if limit.names and kind.base != "str":
             raise OptionError(f"{limit} needs a str, not {kind.base}")
@@ -100,8 +96,6 @@ class Kind:
             return None
         if self.many:
             return self.check(_split(value, self.base))
-        if self.base == "literal":
-            return self.check({str(option): option for option in self.literals}.get(value, value))
         return self.check(value if self.base == "str" else _of_text(value, _SCALARS[self.base]))
 
     def check(self, value: Any) -> Any:
@@ -113,25 +107,23 @@ class Kind:
             first = err.errors()[0]
             where = f"item {first['loc'][-1]}: " if self.many and first["loc"] else ""
             raise OptionError(where + first["msg"][0].lower() + first["msg"][1:]) from None
-        for item in (value if self.many else [value]) if value is not None and self.limit.choices else []:
-            if str(item) not in self.limit.choices:
+        for item in (value if self.many else [value]) if value is not None else []:
+            if self.limit.choices and str(item) not in self.limit.choices:
                 raise OptionError(f"{item!r} is not one of {self.limit}")
+            if isinstance(item, str) and not item.isprintable() and re.search("[\ud800-\udfff]", item):
+                raise OptionError(f"{item!r} holds bytes that are no UTF-8 text")
         return value
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
-        if self.base == "literal":
-            kind: Any = Literal[self.literals]
-        else:
-            kind = Annotated[_SCALARS[self.base], self.limit.constraint()]
-            if self.base == "float":
-                kind = Annotated[kind, Field(allow_inf_nan=False)]
+        kind: Any = Annotated[_SCALARS[self.base], self.limit.constraint()]
+        if self.base == "float":
+            kind = Annotated[kind, Field(allow_inf_nan=False)]
         kind = list[kind] if self.many else kind
         return TypeAdapter(kind | None if self.optional else kind)
 
     def __str__(self) -> str:
-        name = f"Literal[{', '.join(map(repr, self.literals))}]" if self.base == "literal" else self.base
-        name = f"list[{name}]" if self.many else name
+        name = f"list[{self.base}]" if self.many else self.base
         return name + (" | None" if self.optional else "") + (f" {self.limit}" if not self.limit.empty else "")
 
 
@@ -152,6 +144,8 @@ def _number(text: str | None) -> float | None:
 
 
 def _of_text(text: str, scalar: type) -> Any:
+    if scalar is int and not re.fullmatch(r"[-+]?[0-9]+(_[0-9]+)*", text.strip()):  # pydantic alone takes "3.0"
+        raise OptionError("the text is not a valid integer")
     try:
         return TypeAdapter(scalar).validate_strings(text.strip())
     except ValidationError as err:

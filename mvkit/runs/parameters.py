@@ -4,10 +4,10 @@ The cell tagged `parameters` is the one source. Every statement in it is one lin
 
     name: type = literal  # help
 
-with type one of `bool int float str list[int] list[float] list[str] Literal[...]`, each also as `... | None`. The help
-may hold one limit: a range `[1..1000]`, `(0..1]`, `[0..]` (round brackets leave the end out), choices
-`{tube, random}`, or as its last word what the text names, `<file>` or `<video>`: it must be there, and open, before a
-kernel starts; an empty text names nothing. For a list the limit holds for each item.
+with type one of `bool int float str list[int] list[float] list[str]`, each also as `... | None`. The help may hold one
+limit: a range `[1..1000]`, `(0..1]`, `[0..]` (round brackets leave the end out), choices `{tube, random}`, or as its
+last word what the text names, `<file>` or `<video>`: it must be there, and open, before a kernel starts; an empty text
+names nothing. For a list the limit holds for each item.
 
 Text (command line, environment, YAML) becomes the native type or is refused: `false` is never a true string, `1e-4`
 never a word. Native values are taken strictly: `True` is no int, 3.0 is no int, 3 is a float.

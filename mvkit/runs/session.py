@@ -36,8 +36,9 @@ def begin(
 ) -> "Session":
     """The run this notebook is part of, its folder ready, the working folder set to the project root.
 
-    parameters: the notebook's `globals()`, or a dict with every parameter. notebook: its name or path. out: another
-    reports folder; fresh: forget an earlier checkpoint; both only where no runner has decided them already.
+    parameters: the notebook's `globals()`, or a dict with every parameter; where papermill gave 1 for a float or a
+    tuple for a list, it is a float and a list from here on. notebook: its name or path. out: another reports folder;
+    fresh: forget an earlier checkpoint; both only where no runner has decided them already.
     Raises OptionError for a misspelled or ill-typed parameter or a file that is not there, RunError where another
     process works on this run.
     """
@@ -49,6 +50,8 @@ def begin(
         declared.refuse_unknown(injected_names(source))
     values = declared.check(parameters)
     declared.look(values, project_root(path))
+    if isinstance(parameters, dict):
+        parameters.update(values)
     os.chdir(project_root(path))
     folder = RunFolder.of(path, values, out)
     if earlier := _open.pop(folder.path, None):
@@ -179,6 +182,8 @@ class Session:
             return
         if self._status.data["state"] == "running":
             self._status.end("interrupted", kind="interrupted", cause=cause)
+        elif "ended" not in self._status.data:
+            self._status.end(self._status.data["state"])
         if (shell := _shell()) is not None and self._after_cell in shell.events.callbacks["post_run_cell"]:
             shell.events.unregister("post_run_cell", self._after_cell)
         atexit.unregister(self.close)

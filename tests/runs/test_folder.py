@@ -1,5 +1,7 @@
 """The run folder: its name, its atomic files, its status as others read it."""
 
+import errno
+import fcntl
 import json
 import os
 import threading
@@ -7,8 +9,8 @@ import threading
 import pytest
 
 from mvkit.errors import RunError
-from mvkit.runs.files import read_json, write_bytes_atomic, write_json_atomic
-from mvkit.runs.folder import RunFolder, RunLock, find_runs
+from mvkit.runs.files import DiskFull, read_json, write_bytes_atomic, write_json_atomic
+from mvkit.runs.folder import AlreadyRunning, RunFolder, RunLock, find_runs
 from mvkit.runs.status import EXIT, STATES, Status, read_status
 
 
@@ -84,16 +86,45 @@ def test_running_is_believed_only_while_someone_holds_the_run(folder):
         status.write(state="running", cell=1, cells=2)
         assert read_status(folder)["state"] == "running"
     gone = read_status(folder)
-    assert (gone["state"], gone["kind"]) == ("interrupted", "interrupted")
+    assert (gone["state"], gone["kind"]) == ("killed", "runner")
     assert json.loads(folder.status.read_text())["state"] == "running"  # looking writes nothing
     status.end("done")
     assert read_status(folder)["state"] == "done"
 
 
 def test_exit_codes_of_different_ends_differ():
-    ends = [EXIT[kind] for kind in ("done", "exception", "usage", "busy", "kernel", "timeout", "interrupted")]
-    assert len(set(ends)) == len(ends)
-    assert set(STATES) >= {"queued", "running", "done", "failed", "interrupted"}
+    kinds = ("done", "exception", "usage", "busy", "kernel", "timeout", "memory", "disk", "interrupted")
+    assert len({EXIT[kind] for kind in kinds}) == len(kinds)
+    assert (AlreadyRunning.exit_code, DiskFull.exit_code) == (EXIT["busy"], EXIT["disk"])
+    assert set(STATES) == {"queued", "running", "done", "failed", "interrupted", "killed"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "state", "said"),
+    [
+        ({}, "killed", "is gone without a word"),
+        ({"boot": "an earlier one"}, "killed", "the machine was restarted"),
+        ({"host": "another"}, "running", ""),  # its lock may not be seen here; its heartbeat is fresh
+        ({"host": "another", "heartbeat": "2020-01-01T00:00:00+00:00"}, "killed", "on another is gone"),
+    ],
+)
+def test_a_run_that_nobody_holds_is_believed_only_from_another_machine_that_was_heard_of(folder, changed, state, said):
+    status = Status(folder, notebook="small.ipynb", runner="mvkit run")
+    status.write(state="running")
+    # This very process lives, and has the number that the file names: numbers are not asked.
+    write_json_atomic(folder.status, {**status.data, **changed})
+    found = read_status(folder)
+    assert found["state"] == state
+    assert said in found.get("cause", "")
+
+
+def test_a_file_system_without_locks_is_named_rather_than_taken_for_a_runner(folder, monkeypatch):
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(RunError, match=r"cannot be locked: No locks available; choose --out"):
+        RunLock(folder).take()
 
 
 def test_runs_are_found_by_folder_notebook_and_start_of_their_id(folder, tmp_path):

@@ -143,7 +143,7 @@ def test_a_kernel_that_dies_is_told_from_an_exception(tmp_path, make_notebook):
     path = make_notebook(tmp_path, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     died = run_notebook(path, progress=False)
     assert died.exit_code == 4
-    assert died.status["kind"] == "kernel"
+    assert (died.status["state"], died.status["kind"]) == ("killed", "kernel")
     assert "SIGKILL" in died.status["cause"]
     assert died.status["cell"] == 3
 
@@ -216,14 +216,14 @@ def test_a_second_ctrl_c_kills_a_kernel_that_does_not_listen_to_the_first(tmp_pa
     assert json.loads(folder.status.read_text())["state"] == "interrupted"
 
 
-def test_a_runner_killed_outright_reads_as_interrupted_and_its_kernel_goes_with_it(tmp_path, make_notebook):
+def test_a_runner_killed_outright_reads_as_killed_and_its_kernel_goes_with_it(tmp_path, make_notebook):
     path = make_notebook(tmp_path, BEGIN + "\nimport os\n(run.checkpoint / 'pid').write_text(str(os.getpid()))", SLEEP)
     process, folder = start(path)
     process.kill()
     process.communicate()
     assert json.loads(folder.status.read_text())["state"] == "running"
     status = read_status(folder)
-    assert status["state"] == "interrupted"
+    assert (status["state"], status["kind"]) == ("killed", "runner")
     assert str(process.pid) in status["cause"]
     kernel, end = int((folder.checkpoint / "pid").read_text()), time.monotonic() + 15
     while alive(kernel) and time.monotonic() < end:
