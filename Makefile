@@ -6,7 +6,7 @@ STAMP := .venv/.mvkit
 # One thread a worker: two OpenMP threads that share a core slow each other down tenfold.
 ONE := OMP_NUM_THREADS=1
 
-.PHONY: demo test test-fast check format notebooks bench clean
+.PHONY: demo test test-fast check format notebooks bench bench-ui clean
 
 demo: $(STAMP)-run
 	$(BIN)/mvkit demo
@@ -32,6 +32,9 @@ format: $(STAMP)-dev
 
 bench: $(STAMP)-dev
 	$(BIN)/mvkit bench masks --out reports/benchmarks/masks.json
+
+bench-ui: $(STAMP)-dev
+	$(BIN)/mvkit bench ui --out reports/benchmarks/ui.json
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .ruff_cache

@@ -9,14 +9,18 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from typer.main import get_command
 
-from mvkit.cli import call
+from mvkit.cli import app, call
 
-COMMANDS = (
-    *("", "demo", "lab", "run", "report", "train", "parity", "doctor", "version", "bench", "bench masks"),
-    *("data", "data list", "data make", "data audit", "data ingest"),
-    *("diff", "init", "notebooks", "notebooks check"),
-)
+
+def commands(group, path: str = "") -> list[str]:
+    """Every command line that there is, the groups among them."""
+    below = [commands(found, f"{path} {name}".strip()) for name, found in getattr(group, "commands", {}).items()]
+    return [path, *(line for lines in below for line in lines)]
+
+
+COMMANDS = commands(get_command(app))
 
 
 @pytest.fixture

@@ -78,6 +78,24 @@ def busiest_query(clips: Tensor, grid: TokenGrid, step: int | None = None) -> tu
     return grid.place(step * grid.places + int(motion_map(clips[:1], grid)[0, step].argmax()))
 
 
+def holding(maps: Tensor, share: float = 0.6, *, per_step: bool = False) -> Tensor:
+    """The fewest tokens that hold `share` of a map's attention: maps (B, ..., t, h, w) -> bool, False where hidden.
+
+    per_step: of every step by itself, as an image encoder's class token wants; a step without attention keeps none.
+    share: 0 to 1, 0 keeps none. Where weights are equal, earlier tokens go first. Paper: DINO, arXiv:2104.14294 (60 %
+    of a class token's mass). Raises OptionError.
+    """
+    if not 0 <= share <= 1:
+        raise OptionError(f"share of the attention to hold must lie in [0, 1], got {share}")
+    flat = maps.double().nan_to_num(0.0).flatten(-2 if per_step else -3)
+    order = flat.sort(dim=-1, descending=True, stable=True).indices
+    ranked = flat.gather(-1, order)
+    # A token is needed while those before it hold less than the share.
+    before, total = ranked.cumsum(-1) - ranked, ranked.sum(-1, keepdim=True)
+    needed = (before < share * total - 1e-12 * total) & (ranked > 0)
+    return torch.zeros_like(needed).scatter(-1, order, needed).view(maps.shape)
+
+
 def fuse(values: Tensor, heads: str | int) -> Tensor:
     """values: (B, heads, ...) -> (B, ...): the "mean", "min" or "max" of the heads, or one head by its number.
 

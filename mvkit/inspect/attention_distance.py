@@ -17,6 +17,7 @@ from torch import Tensor
 
 from mvkit.errors import OptionError
 from mvkit.inspect.query_keys import QueryKeys
+from mvkit.tokens import TokenGrid
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,44 @@ def attention_distance(
     space, time, other, entropy = found[..., :-1].unbind(1)
     uniform = found[0, :, :, -1]
     return AttentionDistance(numbers, space, time, entropy, other, uniform[0], uniform[1], uniform[2])
+
+
+@dataclass(frozen=True)
+class RowReach:
+    """The same of one map, each (B,): of a query's row all four, of a map without a query the entropy alone (others
+    NaN). uniform_*: of uniform attention over the same tokens; entropy has none, it is a share of uniform already."""
+
+    space: Tensor
+    time: Tensor
+    entropy: Tensor
+    other_steps: Tensor
+    uniform_space: Tensor
+    uniform_time: Tensor
+    uniform_other_steps: Tensor
+
+
+def row_reach(maps: Tensor, query: tuple[int, int, int] | None, *, patch: float, step: float) -> RowReach:
+    """How far and how widely one map looks: maps (B, t, h, w) >= 0, NaN where hidden or not in view; need not sum to 1.
+
+    query: (t, y, x) that asks, None for a class token or a mean over queries. patch: pixels of a token's side. step:
+    seconds from one step to the next. Raises ShapeError for a query outside the maps.
+    """
+    grid = TokenGrid(*maps.shape[1:])
+    flat = maps.double().flatten(1)
+    seen = flat.isfinite()
+    count = seen.sum(1)
+    share = flat.nan_to_num(0.0) / flat.nansum(1, keepdim=True)
+    even = seen / count[:, None]
+    entropy = torch.special.entr(share).sum(1) / count.double().log().where(count > 1, torch.nan)
+    if query is None:
+        nowhere = torch.full_like(entropy, torch.nan)
+        return RowReach(nowhere, nowhere, entropy, *[nowhere] * 4)
+    grid.index(*query)
+    t, y, x = (torch.arange(size, device=maps.device) for size in grid.shape)
+    apart = torch.stack(torch.meshgrid(t - query[0], y - query[1], x - query[2], indexing="ij")).flatten(1).double()
+    far = torch.stack([apart[1:].norm(dim=0) * patch, apart[0].abs() * step, (apart[0] != 0).double()])
+    of_map, uniform = far @ share.T, far @ even.double().T
+    return RowReach(of_map[0], of_map[1], entropy, of_map[2], *uniform)
 
 
 def _of_block(block: QueryKeys, scale: Mapping[str, float]) -> Tensor:

@@ -17,6 +17,7 @@ from mvkit.maskers.base import TokenMask
 from mvkit.tokens import TokenGrid
 
 MATRICES = ("aligned", "matched", "pooled")
+ROUNDING = 1e-5  # of the largest feature
 
 
 def unit_features(tokens: Tensor, grid: TokenGrid, *, mask: TokenMask | None = None, centred: bool = True) -> Tensor:
@@ -61,7 +62,8 @@ def frame_matrix(
 ) -> Tensor:
     """How alike two steps are: (B, t, t) in [-1, 1]; entry (a, b) looks from step a at step b.
 
-    kind: "pooled" cos of the mean features; "aligned" mean over places of cos at the same place; "matched" mean over
+    kind: "pooled" cos of the mean features, which sum to 0 over the steps once centred, so that they repel each other,
+    and are 0 where all steps are equal; "aligned" mean over places of cos at the same place; "matched" mean over
     the tokens of a of their best cos in b (not symmetric). The diagonal is 1 but for features without length. Under a
     mask only visible tokens count, in "aligned" places visible in both steps; NaN where there is none.
     Raises OptionError, ShapeError.
@@ -70,7 +72,10 @@ def frame_matrix(
         raise OptionError(unknown("kind of frame matrix", kind, MATRICES))
     if kind == "pooled":
         steps = _placed(_features(tokens, grid, mask, centred), grid, mask)
-        steps = F.normalize(steps.unflatten(1, (grid.t, grid.places)).nanmean(2), dim=-1)  # (B, t, D)
+        steps = steps.unflatten(1, (grid.t, grid.places)).nanmean(2)  # (B, t, D)
+        # What is left of equal steps after centring is rounding, and has no direction.
+        nothing = steps.norm(dim=-1, keepdim=True) <= ROUNDING * tokens.float().norm(dim=-1).amax(1)[:, None, None]
+        steps = F.normalize(steps.masked_fill(nothing, 0), dim=-1)
         return steps @ steps.transpose(1, 2)
     features = unit_features(tokens, grid, mask=mask, centred=centred)  # (B, t, S, D)
     seen = ~features[..., 0].isnan()

@@ -7,8 +7,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mvkit.runs.explorer import RunExplorer
     from mvkit.runs.folder import RunFolder
     from mvkit.runs.parameters import Parameters
+    from mvkit.runs.pictures import Pictures
     from mvkit.runs.run import Outcome, run_notebook
     from mvkit.runs.session import Session, begin
     from mvkit.runs.status import read_status
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 _ITEMS = {
     "Outcome": "run",
     "Parameters": "parameters",
+    "Pictures": "pictures",
+    "RunExplorer": "explorer",
     "RunFolder": "folder",
     "Session": "session",
     "begin": "session",
@@ -24,7 +28,17 @@ _ITEMS = {
     "run_notebook": "run",
 }
 
-__all__ = ["Outcome", "Parameters", "RunFolder", "Session", "begin", "read_status", "run_notebook"]
+__all__ = [
+    "Outcome",
+    "Parameters",
+    "Pictures",
+    "RunExplorer",
+    "RunFolder",
+    "Session",
+    "begin",
+    "read_status",
+    "run_notebook",
+]
 
 
 def __getattr__(name: str) -> Any:

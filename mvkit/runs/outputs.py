@@ -1,5 +1,6 @@
 """Cells as HTML for a report: Markdown with formulas drawn, outputs in their most readable form, all of it offline."""
 
+import json
 import re
 from base64 import b64encode
 from html import escape
@@ -12,6 +13,7 @@ from mvkit.runs.formula import formula
 from mvkit.runs.offline import offline
 
 _WIDGET = "application/vnd.jupyter.widget-view+json"
+_TWIN = "application/vnd.mvkit.twin+json"
 _RASTER = ("image/png", "image/jpeg", "image/webp", "image/gif")
 
 
@@ -42,9 +44,15 @@ class _Renderer(IPythonRenderer):
 
 
 class Outputs:
-    """Outputs of one notebook. Images without alternative text get it from the heading above their cell."""
+    """Outputs of one notebook. Images without alternative text get it from the heading above their cell.
+
+    has_sliders: whether there are static twins of explorers, whose sliders need the script of the page.
+    """
 
     def __init__(self, nb: Any) -> None:
+        outputs = [output for cell in nb.cells for output in cell.get("outputs", [])]
+        self.has_sliders = any(_TWIN in output.get("data", {}) for output in outputs)
+        self._twins = 0
         self._headings: dict[str, str] = {}
         heading = ""
         for cell in nb.cells:
@@ -70,6 +78,8 @@ class Outputs:
         data = output.data
         if _WIDGET in data and not data.keys() & {"text/html", "image/svg+xml", *_RASTER}:
             return "<p><em>An interactive control; open the notebook in JupyterLab to use it.</em></p>"
+        if _TWIN in data:
+            return self._twin(data[_TWIN])
         if "text/html" in data:
             return offline(_joined(data["text/html"]))
         if "image/svg+xml" in data:
@@ -83,6 +93,22 @@ class Outputs:
         if "text/latex" in data:
             return formula(_joined(data["text/latex"]).strip().strip("$"), block=True)
         return f"<pre>{ansi2html(_joined(data.get('text/plain', '')))}</pre>"
+
+    def _twin(self, twin: Any) -> str:
+        """A picture with a slider; without the script it is the first picture, in its words."""
+        self._twins += 1
+        name, start, last = f"twin-{self._twins}", int(twin["start"]), len(twin["frames"]) - 1
+        pictures = [f"data:{twin['kind']};base64,{frame}" for frame in twin["frames"]]
+        frames = escape(json.dumps(list(zip(pictures, twin["alts"], twin["values"], strict=True))))
+        label, value, alt = (
+            escape(str(words)) for words in (twin["label"], twin["values"][start], twin["alts"][start])
+        )
+        return (
+            f'<figure class="twin" data-frames="{frames}"><img alt="{alt}" src="{escape(pictures[start])}">'
+            f'<div class="slide"><label for="{name}">{label}</label>'
+            f'<input id="{name}" type="range" min="0" max="{last}" value="{start}" aria-valuetext="{value}" disabled>'
+            f'<output for="{name}">{value}</output></div><figcaption>{alt}</figcaption></figure>'
+        )
 
     def _image(self, kind: str, base64: str, output: Any, cell: Any) -> str:
         about = {**output.metadata, **dict(output.metadata.get(kind, {}))}

@@ -1,7 +1,32 @@
-"""The look of a report: one HTML page, its style inside, no script, readable on a phone and on paper."""
+"""The look of a report: one HTML page, its style inside, readable on a phone and on paper.
+
+The only script moves the sliders of static twins; a page without one has no script.
+"""
+
+from base64 import b64encode
+from hashlib import sha256
 
 # The policy is the lock on the door: whatever a cell has put into its output, a browser fetches and runs nothing.
 POLICY = "default-src 'none'; img-src data:; media-src data:; font-src data:; style-src 'unsafe-inline'"
+
+SCRIPT = """
+for (const slider of document.querySelectorAll(".twin input")) {
+  const figure = slider.closest("figure");
+  const frames = JSON.parse(figure.dataset.frames);
+  const picture = figure.querySelector("img"), words = figure.querySelector("figcaption");
+  const output = figure.querySelector("output");
+  slider.addEventListener("input", () => {
+    const [src, alt, value] = frames[slider.valueAsNumber];
+    picture.src = src;
+    picture.alt = words.textContent = alt;
+    output.value = value;
+    slider.setAttribute("aria-valuetext", value);
+  });
+  slider.disabled = false;
+}
+"""
+# Known by its hash, so that no other script runs beside it.
+POLICY_WITH_SCRIPT = f"{POLICY}; script-src 'sha256-{b64encode(sha256(SCRIPT.encode()).digest()).decode()}'"
 
 STYLE = """
 :root { color-scheme: light; --ink: #1d2327; --soft: #59636b; --line: #d9dee2; --wash: #f5f7f8; --link: #0b5c8f; }
@@ -16,6 +41,10 @@ a { color: var(--link); }
 img, svg, video { max-width: 100%; height: auto; }
 img.tex { max-width: none; } span.tex { display: block; text-align: center; overflow-x: auto; }
 figure { margin: 0 0 1rem; } figcaption { color: var(--soft); font-size: .9rem; max-width: 44rem; }
+.slide { display: flex; align-items: center; gap: .75rem; margin: .25rem 0; max-width: 40rem; }
+.slide input { flex: 1 1 8rem; min-width: 0; min-height: 1.75rem; accent-color: var(--link); }
+.slide label { color: var(--soft); } .slide output { min-width: 4rem; font-variant-numeric: tabular-nums; }
+.slide input:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .output { margin: .75rem 0; overflow-x: auto; } .output pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 pre { margin: .4rem 0; padding: .6rem .8rem; background: var(--wash); border-radius: 4px; overflow-x: auto; }
 pre, code { font: .85rem/1.45 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
@@ -36,7 +65,7 @@ footer dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1
 footer dd { margin: 0; overflow-wrap: anywhere; }
 @media (max-width: 40rem) { body { font-size: 15px; } h1 { font-size: 1.5rem; } footer dl { display: block; }
   footer dt { font-weight: 600; } .results > table > tbody > tr > * { display: block; } }
-@media print { details.code { display: none; } .output { overflow: visible; } }
+@media print { details.code, .slide input { display: none; } .output { overflow: visible; } }
 """
 
 TEMPLATE = """{% set page = resources.page %}<!doctype html>
@@ -93,6 +122,9 @@ TEMPLATE = """{% set page = resources.page %}<!doctype html>
 {%- endfor %}
 </dl>
 </footer>
+{%- if page.script %}
+<script>{{ page.script }}</script>
+{%- endif %}
 </body>
 </html>
 """

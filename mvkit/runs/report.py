@@ -1,7 +1,7 @@
 """report.html of one run: the executed notebook as a page that needs nothing but itself.
 
-nbconvert walks the notebook; our template and filters decide the rest: everything embedded, no script, code folded,
-parameters above, provenance below, alternative text on every image.
+nbconvert walks the notebook; our template and filters decide the rest: everything embedded, no script but the one that
+moves the sliders of explorers, code folded, parameters above, provenance below, alternative text on every image.
 """
 
 import re
@@ -16,7 +16,7 @@ from mvkit.runs.execution import one_line
 from mvkit.runs.files import read_json, write_bytes_atomic
 from mvkit.runs.folder import RunFolder
 from mvkit.runs.outputs import Outputs, markdown
-from mvkit.runs.page import POLICY, STYLE, TEMPLATE
+from mvkit.runs.page import POLICY, POLICY_WITH_SCRIPT, SCRIPT, STYLE, TEMPLATE
 from mvkit.runs.parameters import Parameters
 from mvkit.version import __version__
 
@@ -46,11 +46,13 @@ def render(nb: Any, page: dict[str, Any]) -> str:
 
     exporter = HTMLExporter(extra_loaders=[DictLoader({"mvkit.html.j2": TEMPLATE})], template_file="mvkit.html.j2")
     exporter.register_filter("markdown_cell", markdown)
-    exporter.register_filter("output_html", Outputs(nb).show)
+    outputs = Outputs(nb)
+    exporter.register_filter("output_html", outputs.show)
     exporter.register_filter("is_parameters", lambda cell: bool(_PARAMETERS & set(cell.metadata.get("tags", []))))
     style = STYLE + str(HtmlFormatter(style="tango").get_style_defs(".highlight"))
     opening = 0 if nb.cells and nb.cells[0].cell_type == "markdown" else None
-    facts = {"policy": POLICY, "style": style, "version": __version__, "opening": opening, **page}
+    policy, script = (POLICY_WITH_SCRIPT, SCRIPT) if outputs.has_sliders else (POLICY, "")
+    facts = {"policy": policy, "script": script, "style": style, "version": __version__, "opening": opening, **page}
     try:
         body, _ = exporter.from_notebook_node(nb, resources={"page": facts})
     except Exception as err:

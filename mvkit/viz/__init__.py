@@ -1,9 +1,16 @@
 """Pictures of masked video. A drawing returns `(figure, data)`; `save` keeps both, `rebuild` needs no model."""
 
 from mvkit.viz import attention as attention
+from mvkit.viz import bands as bands
 from mvkit.viz import clips as clips
+from mvkit.viz import cost as cost
 from mvkit.viz import curves as curves
+from mvkit.viz import dashboard as dashboard
 from mvkit.viz import diagram as diagram
+from mvkit.viz import embedding as embedding
+from mvkit.viz import heads as heads
+from mvkit.viz import lags as lags
+from mvkit.viz import layers as layers
 from mvkit.viz import masks as masks
 from mvkit.viz import reconstruction as reconstruction
 from mvkit.viz import scores as scores
@@ -21,9 +28,16 @@ __all__ = [
     "SavedFigure",
     "TrainingLine",
     "attention",
+    "bands",
     "clips",
+    "cost",
     "curves",
+    "dashboard",
     "diagram",
+    "embedding",
+    "heads",
+    "lags",
+    "layers",
     "masks",
     "rebuild",
     "reconstruction",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import lcm
 from typing import Any
 
 import numpy as np
 
-from mvkit.errors import ShapeError
+from mvkit.errors import OptionError, ShapeError
 from mvkit.tokens import TokenGrid
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
@@ -21,37 +22,61 @@ DROPPED = 0.72  # of white over what is visible but not kept
 def query_maps(
     clip: Any,
     maps: Mapping[str, Any],
-    query: Sequence[int],
+    query: Sequence[int] | None = None,
     *,
+    marked: Mapping[str, Any] | None = None,
     columns: int | None = None,
     relative: bool = True,
+    scale: str = "shared",
     quantile: float = 0.995,
     venue: str = "cvpr-full",
 ) -> Drawn:
     """First row the clip with the query token outlined, then one row of heat maps for each of `maps`.
 
-    clip: (3, T, H, W) in [0, 1] or uint8 frames. maps: label -> (t, h, w), NaN where hidden (drawn hatched). query:
-    (t, y, x). relative: in multiples of uniform attention, so that maps over different numbers of tokens compare. All
-    maps share one colour scale, from 0 to the given quantile of all values, so that one peak, often the query itself,
-    does not turn the rest dark. Raises ShapeError.
+    clip: (3, T, H, W) in [0, 1] or uint8 frames. maps: label -> (t, h, w), NaN where hidden (drawn hatched); models may
+    differ in their grids. query: (t, y, x) on the grid of the first map, None for maps that no one token asked. marked:
+    label -> (t, h, w) bool, tokens of that map to outline. relative: in multiples of uniform attention, so that maps
+    over different numbers of tokens compare. scale: "shared", one colour scale for all maps, or "row", one each; from 0
+    to the given quantile, so that one peak, often the query itself, does not turn the rest dark. Raises ShapeError,
+    OptionError.
     """
-    sheet, steps = film(clip, maps, columns=columns, first="clip and query", wanted=query[0], venue=venue, bar=0.5)
-    grid = grid_of(clip, maps)
-    grid.index(*query)
+    if scale not in ("shared", "row"):
+        raise OptionError(f"scale must be shared or row, got {scale!r}")
     if relative:
         maps = {label: part * np.isfinite(part).sum() for label, part in maps.items()}
-    top = _top(list(maps.values()), quantile)
+    on_one, marked = _on_one_grid(maps), dict(marked or {})
+    asked, fine = (TokenGrid(*next(iter(group.values())).shape) for group in (maps, on_one))
+    wanted = None if query is None else asked.place(asked.index(*query))[0] * (fine.t // asked.t)
+    tops = colour_tops(maps, shared=scale == "shared", quantile=quantile)
+    notes = {label: f"0 to {tops[label]:.2g}" for label in maps} if scale == "row" else None
+    first = "clip" if query is None else "clip and query"
+    sheet, steps = film(
+        clip, on_one, columns=columns, first=first, wanted=wanted, venue=venue, notes=notes,
+        bar=0.5 if scale == "shared" else 0.0,
+    )  # fmt: skip
     drawn = None
-    for row, part in enumerate(maps.values(), start=1):
+    for row, (label, part) in enumerate(on_one.items(), start=1):
         sheet.label(row)
         for column, step in enumerate(steps):
-            axes = sheet.show(row, column, part[step], cmap=style.MAPS["attention"], vmin=0, vmax=top)
+            axes = sheet.show(row, column, part[step], cmap=style.MAPS["attention"], vmin=0, vmax=tops[label])
             drawn = axes.images[0]
-    if query[0] in steps:
-        for axes in sheet.column_axes(steps.index(query[0])):
-            outline(axes, grid, query[1], query[2])
-    sheet.colour_bar(1, len(maps), drawn, "× uniform" if relative else "attention")
-    return Drawn(sheet.fig, _alt(maps, query, grid), {"attention": (0.0, top)})
+            if label in marked:
+                own = marked[label]
+                border(axes, own[step * len(own) // len(part)] > 0, "white", cased=True)
+    if query is not None and wanted in steps:
+        for axes in sheet.column_axes(steps.index(wanted)):
+            outline(axes, asked, query[1], query[2])
+    if scale == "shared":
+        sheet.colour_bar(1, len(maps), drawn, "× uniform" if relative else "attention")
+    limits = {"attention": next(iter(tops.values()))} if scale == "shared" else tops
+    return Drawn(sheet.fig, _alt(maps, query, asked), {name: (0.0, top) for name, top in limits.items()})
+
+
+def colour_tops(maps: Mapping[str, np.ndarray], *, shared: bool, quantile: float = 0.995) -> dict[str, float]:
+    """Label -> the value that takes the last colour: this quantile of all maps, or of each; 1 where all is hidden."""
+    if shared:
+        return dict.fromkeys(maps, _top(list(maps.values()), quantile))
+    return {label: _top([part], quantile) for label, part in maps.items()}
 
 
 @drawing(pictures=("clip",))
@@ -168,7 +193,9 @@ def sampled(
 
 
 def _top(maps: Sequence[np.ndarray], quantile: float) -> float:
-    return max(float(np.nanquantile(np.stack(maps), quantile)), 1e-9)
+    values = np.concatenate([part.ravel() for part in maps])
+    values = values[np.isfinite(values)]
+    return max(float(np.quantile(values, quantile)), 1e-9) if len(values) else 1.0
 
 
 def _share(chosen: np.ndarray, seen: np.ndarray) -> str:
@@ -178,8 +205,30 @@ def _share(chosen: np.ndarray, seen: np.ndarray) -> str:
     return f"{chosen.sum()} of {seen.sum()}\n" + (f"{low} a step" if low == high else f"{low} to {high} a step")
 
 
-def _alt(maps: Mapping[str, np.ndarray], query: Sequence[int], grid: TokenGrid) -> str:
-    shares = [f"{label}: {np.nansum(part[query[0]]) / np.nansum(part):.0%}" for label, part in maps.items()]
+def _on_one_grid(maps: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Maps (t, h, w) of any grids, each token repeated until all have one grid; (t, h, w) alike stay as they are."""
+    if not maps:
+        raise OptionError("nothing to draw: pass at least one map of shape (t, h, w) beside the clip")
+    if any(part.ndim != 3 for part in maps.values()):
+        raise ShapeError(f"maps must be (t, h, w), got {', '.join(f'{k} {v.shape}' for k, v in maps.items())}")
+    fine = [lcm(*(part.shape[axis] for part in maps.values())) for axis in range(3)]
+    joined = {}
+    for label, part in maps.items():
+        for axis in range(3):
+            part = part.repeat(fine[axis] // part.shape[axis], axis)
+        joined[label] = part
+    return joined
+
+
+def _alt(maps: Mapping[str, np.ndarray], query: Sequence[int] | None, grid: TokenGrid) -> str:
+    if query is None:
+        peaks = [f"{label}: {np.nan_to_num(part).max():.2g}" for label, part in maps.items()]
+        return f"Attention over a {grid}, of no one token. Largest value of each row: {', '.join(peaks)}."
+    shares = []
+    for label, part in maps.items():
+        step = query[0] * len(part) // grid.t
+        whole = np.nansum(part)
+        shares.append(f"{label}: " + (f"{np.nansum(part[step]) / whole:.0%}" if whole else "none"))
     return (
         f"Attention of the token at step {query[0] + 1}, row {query[1] + 1}, column {query[2] + 1} of a {grid}. "
         f"Share of it that stays in the query's own step: {', '.join(shares)}."

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, is_dataclass
 from functools import wraps
 from importlib import import_module
 from inspect import signature
+from math import isfinite
 from typing import Any, ParamSpec
 
 import numpy as np
@@ -29,7 +30,8 @@ class FigureData:
     """All that a figure was drawn from.
 
     function: "module.name" inside mvkit.viz. parameters: its arguments as JSON values, an array standing as
-    {"array": key}; arrays: these arrays by key. alt: the picture in words. limits: colour limits by panel.
+    {"array": key}, a mapping as {"mapping": pairs}, nan as {"number": "nan"}; arrays: these arrays by key. alt: the
+    picture in words. limits: colour limits by panel.
     """
 
     function: str
@@ -43,11 +45,19 @@ class FigureData:
         return self.parameters["venue"]
 
     def redraw(self, venue: str | None = None) -> tuple[Figure, FigureData]:
-        """The figure drawn again, at another venue's width if one is named. Raises OptionError."""
-        arguments = {name: _unpack(value, self.arrays) for name, value in self.parameters.items()}
+        """The figure drawn again, at another venue's width if one is named.
+
+        Raises OptionError, also for arguments or arrays that do not fit the function as it is now.
+        """
+        draw = find(self.function)
+        try:
+            arguments = {name: _unpack(value, self.arrays) for name, value in self.parameters.items()}
+            signature(draw).bind(**arguments)
+        except (KeyError, TypeError) as err:
+            raise OptionError(f"{self.function} cannot be drawn from what is recorded: {err}") from None
         if venue is not None:
             arguments["venue"] = venue
-        return find(self.function)(**arguments)
+        return draw(**arguments)
 
 
 @dataclass(frozen=True)
@@ -137,6 +147,8 @@ def _pack(value: Any, key: str, arrays: dict[str, np.ndarray], *, picture: bool)
         return [_pack(item, f"{key}/{i}", arrays, picture=picture) for i, item in enumerate(value)]
     if isinstance(value, np.generic):
         value = value.item()
+    if isinstance(value, float) and not isfinite(value):
+        return {"number": str(value)}  # JSON has no word for it
     if value is None or isinstance(value, str | bool | int | float):
         return value
     raise OptionError(
@@ -148,6 +160,8 @@ def _unpack(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     if isinstance(value, dict):
         if "array" in value:
             return arrays[value["array"]]
+        if "number" in value:
+            return float(value["number"])
         return {name: _unpack(item, arrays) for name, item in value["mapping"]}
     if isinstance(value, list):
         return [_unpack(item, arrays) for item in value]

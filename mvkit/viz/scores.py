@@ -7,16 +7,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from mvkit.errors import ShapeError
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
-from mvkit.viz.marks import Swatch
-from mvkit.viz.strip import broken
+from mvkit.viz.legend import EDGE, MARKERS, Legend, chance_handle, handle
 
-MEASURES = {"knn": "kNN", "probe": "probe", "finetune": "fine-tuned"}
-MARKERS = ("o", "D", "s", "^", "v", "P")
+MEASURES = {"knn": "kNN", "probe": "probe", "attentive": "attentive probe", "finetune": "fine-tuned"}
 
 
 @drawing()
@@ -38,10 +35,10 @@ def comparison(
     apart = 0.115  # inches between the lines of two encoders
     left = max(map(style.text_width, values)) + 0.12
     wide, pitch, right = style.width(venue), len(states) * apart + 0.1, 0.3
-    entries = [Swatch(state, "white") for state in [*states, *(["chance"] if chance else [])]]
-    key = broken(entries, wide - 0.2)
-    tall = len(key) * 0.135 + 0.07 + len(values) * pitch + 0.31
+    key = Legend([*_handles(states), *([chance_handle()] if chance else [])], wide)
+    tall = key.tall + len(values) * pitch + 0.31
     fig = Figure(figsize=(wide, tall))
+    key.put(fig)
     axes = fig.add_axes((left / wide, 0.31 / tall, (wide - left - right) / wide, len(values) * pitch / tall))
     for row, (measure, by_state) in enumerate(values.items()):
         axes.axhspan(row - 0.46, row + 0.46, color="0.955", linewidth=0, zorder=0)
@@ -51,9 +48,7 @@ def comparison(
             seeds, y = by_state[state], row + (number - (len(states) - 1) / 2) * apart / pitch
             shade, mark = style.colour("encoder", state), MARKERS[number % len(MARKERS)]
             axes.plot([seeds.min(), seeds.max()], [y, y], color=shade, linewidth=1.0, zorder=2)
-            axes.plot(
-                seeds.mean(), y, mark, color=shade, markeredgecolor="black", markeredgewidth=0.4, markersize=4, zorder=4
-            )
+            axes.plot(seeds.mean(), y, mark, color=shade, markersize=4, zorder=4, **EDGE)
             if len(seeds) > 1:
                 axes.plot(seeds, [y] * len(seeds), "|", color="black", markersize=6, markeredgewidth=0.6, zorder=5)
             axes.annotate(f"{seeds.mean():.2f}", (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=6)
@@ -63,23 +58,68 @@ def comparison(
     axes.margins(x=0.08)
     axes.set_xlim(left=0)
     axes.tick_params(axis="y", length=0)
-    handles = [_handle(state, number) for number, state in enumerate(states)]
-    handles += [Line2D([], [], color="black", linestyle=":", linewidth=0.8, label="chance")] if chance else []
-    for number, line in enumerate(key):
-        first = sum(map(len, key[:number]))
-        fig.legend(
-            handles=handles[first : first + len(line)], loc="upper center", ncols=len(line), borderpad=0,
-            bbox_to_anchor=(0.5, 1 - (number * 0.135 + 0.02) / tall), borderaxespad=0, handletextpad=0.3,
-            handlelength=1.0, columnspacing=1.0,
-        )  # fmt: skip
     return Drawn(fig, _alt(values))
 
 
-def _handle(state: str, number: int) -> Line2D:
-    look = {"markeredgecolor": "black", "markeredgewidth": 0.4, "markersize": 4, "linestyle": ""}
-    return Line2D(
-        [], [], color=style.colour("encoder", state), marker=MARKERS[number % len(MARKERS)], label=state, **look
+@drawing()
+def paired(
+    values: Mapping[str, Mapping[str, Any]],
+    first: str,
+    second: str,
+    *,
+    what: str = "accuracy",
+    venue: str = "cvpr-column",
+) -> Drawn:
+    """Two encoders seed by seed: a line from the one to the other for every seed, the mean difference at the right.
+
+    values: measure -> encoder -> (S,), the same seeds in the same order. first, second: the two to compare; the
+    difference is second - first. Raises ShapeError where they were not measured on as many seeds.
+    """
+    for measure, row in values.items():
+        shapes = [row[name].shape if name in row else None for name in (first, second)]
+        if shapes[0] is None or shapes[0] != shapes[1] or len(shapes[0]) != 1 or not shapes[0][0]:
+            raise ShapeError(f"{measure}: '{first}' and '{second}' must be two (S,) of the same seeds, got {shapes}")
+    apart = 0.09
+    pitches = [max(0.4, len(row[first]) * apart + 0.12) for row in values.values()]
+    notes = [_difference(row[second] - row[first]) for row in values.values()]
+    left, right = max(map(style.text_width, values)) + 0.12, max(style.text_width(note, 6) for note in notes) + 0.14
+    wide = style.width(venue)
+    key = Legend(_handles([first, second]), wide)
+    tall = key.tall + sum(pitches) + 0.31
+    fig = Figure(figsize=(wide, tall))
+    key.put(fig)
+    axes = fig.add_axes((left / wide, 0.31 / tall, (wide - left - right) / wide, sum(pitches) / tall))
+    middles = [sum(pitches[:row]) + pitch / 2 for row, pitch in enumerate(pitches)]
+    for row, note, middle, pitch in zip(values.values(), notes, middles, pitches, strict=True):
+        axes.axhspan(middle - pitch / 2 + 0.02, middle + pitch / 2 - 0.02, color="0.955", linewidth=0, zorder=0)
+        seeds = len(row[first])
+        for number, (before, after) in enumerate(zip(row[first], row[second], strict=True)):
+            y = middle + (number - (seeds - 1) / 2) * apart
+            axes.plot([before, after], [y, y], color="0.35", linewidth=0.8, zorder=2)
+            for place, (name, value) in enumerate(((first, before), (second, after))):
+                axes.plot(value, y, color=style.colour("encoder", name), marker=MARKERS[place], markersize=4, zorder=3,
+                          **EDGE)  # fmt: skip
+        axes.annotate(note, (1.02, middle), xycoords=("axes fraction", "data"),
+                      va="center", fontsize=6, linespacing=1.1)  # fmt: skip
+    axes.set(yticks=middles, yticklabels=list(values), ylim=(sum(pitches), 0), xlabel=what)
+    axes.margins(x=0.08)
+    axes.tick_params(axis="y", length=0)
+    told = "; ".join(f"{name}: {_difference(row[second] - row[first], ', ')}" for name, row in values.items())
+    return Drawn(fig, f"{second} minus {first}, seed by seed. {told}.")
+
+
+def _difference(values: np.ndarray, between: str = "\n") -> str:
+    up = f"higher in {(values > 0).sum()} of {len(values)}"
+    return f"{values.mean():+.3f}" + (
+        f"{between}{values.min():+.3f} to {values.max():+.3f}{between}{up}" if len(values) > 1 else ""
     )
+
+
+def _handles(states: Sequence[str]) -> list[Any]:
+    return [
+        handle(state, style.colour("encoder", state), marker=MARKERS[number % len(MARKERS)], markersize=4, **EDGE)
+        for number, state in enumerate(states)
+    ]
 
 
 def of_scorecard(scores: Sequence[Any]) -> dict[str, Any]:

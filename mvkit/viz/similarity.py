@@ -14,8 +14,11 @@ from mvkit.errors import ShapeError
 from mvkit.tokens import TokenGrid
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
-from mvkit.viz.film import film, grid_of
+from mvkit.viz.film import film
+from mvkit.viz.lags import together
 from mvkit.viz.marks import outline
+
+SCALES = {True: "signed", False: "similarity"}  # of `style.MAPS`, for signed cosines and others
 
 
 @drawing(pictures=("clip",))
@@ -24,32 +27,63 @@ def query_maps(
     maps: Mapping[str, Any],
     query: Sequence[int],
     *,
+    shared: bool = True,
+    signed: bool = True,
     columns: int | None = None,
     venue: str = "cvpr-full",
 ) -> Drawn:
     """First row the clip with the query outlined, then cosine maps, the best match of each step outlined in white.
 
-    clip: (3, T, H, W) in [0, 1] or uint8 frames. maps: label -> (t, h, w) cosines. query: (t, y, x). One symmetric
-    colour scale for all rows, up to the 99th percentile of absolute values. Raises ShapeError.
+    clip: (3, T, H, W) in [0, 1] or uint8 frames. maps: label -> (t, h, w) cosines; maps of one t may have h and w of
+    their own. query: (t, y, x) on the grid of the first map. shared, signed: as `colour_limits`. Raises ShapeError.
     """
-    sheet, steps = film(clip, maps, columns=columns, first="clip and query", wanted=query[0], venue=venue, bar=0.53)
-    grid = grid_of(clip, maps)
-    grid.index(*query)
-    top = max(float(np.nanquantile(np.abs(np.stack(list(maps.values()))), 0.99)), 1e-3)
+    steps_of = {label: part[:, :1, :1] for label, part in maps.items()}  # columns are steps, whatever a map's h and w
+    sheet, steps = film(clip, steps_of, columns=columns, first="clip and query", wanted=query[0], venue=venue, bar=0.53)
+    first = TokenGrid(*next(iter(maps.values())).shape)
+    first.index(*query)
+    limits = colour_limits(maps, shared=shared, signed=signed)
     drawn = None
     if query[0] in steps:
-        outline(sheet.column_axes(steps.index(query[0]))[0], grid, query[1], query[2])
-    for row, part in enumerate(maps.values(), start=1):
+        outline(sheet.column_axes(steps.index(query[0]))[0], first, query[1], query[2])
+    for row, (label, part) in enumerate(maps.items(), start=1):
         sheet.label(row)
+        grid = TokenGrid(*part.shape)
+        low, high = limits[label]
         for column, step in enumerate(steps):
-            axes = sheet.show(row, column, part[step], cmap=style.MAPS["signed"], vmin=-top, vmax=top)
+            axes = sheet.show(row, column, part[step], cmap=style.MAPS[SCALES[signed]], vmin=low, vmax=high)
             drawn = axes.images[0]
             if np.isnan(part[step]).all():
                 continue  # every token of the step is hidden: there is no best match to mark
             y, x = divmod(int(np.nanargmax(part[step])), grid.w)
             outline(axes, grid, y, x, colour=style.QUERY if step == query[0] else "white")
-    sheet.colour_bar(1, len(maps), drawn, "cosine")
-    return Drawn(sheet.fig, _told(maps, query, grid), {"cosine": (-top, top)})
+        if not shared:
+            sheet.colour_bar(row, row, drawn, "cosine")
+    if shared:
+        sheet.colour_bar(1, len(maps), drawn, "cosine")
+    told = {"cosine": next(iter(limits.values()))} if shared else limits
+    return Drawn(sheet.fig, _told(maps, query), told)
+
+
+def colour_limits(
+    maps: Mapping[str, Any], *, shared: bool = True, signed: bool = True
+) -> dict[str, tuple[float, float]]:
+    """label -> the values (low, high) at the ends of its colours.
+
+    shared: one scale for all maps, else each its own. signed: symmetric about 0, up to the 99th percentile of absolute
+    values, for centred features; else from the 1st percentile to the largest value, for raw ones, which are all nearly
+    alike. NaN do not count.
+    """
+    together = np.concatenate([part.ravel() for part in maps.values()])
+    found = {}
+    for label, part in maps.items():
+        values = together if shared else part.ravel()
+        if signed:
+            top = max(float(np.nanquantile(np.abs(values), 0.99)), 1e-3)
+            found[label] = (-top, top)
+        else:
+            high = float(np.nanmax(values))
+            found[label] = (min(float(np.nanquantile(values, 0.01)), high - 1e-3), high)
+    return found
 
 
 @drawing()
@@ -106,8 +140,23 @@ def matrices(
     cax.set_ylabel(what, fontsize=6.5)
     cax.locator_params(axis="y", nbins=4)
     below = fig.add_axes((left / wide, 0.3 / tall, (wide - left - 0.05) / wide, lag / tall))
-    _lags(below, curves, static_curves, roles, what)
+    together(below, curves, static_curves, roles, what)
     return Drawn(fig, _alt(curves, static_curves), {what: (low, high)})
+
+
+def of_matrices(matrices: Mapping[str, Any], *, static: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Means over clips as `matrices` takes them: `matrices(**of_matrices({"student": frame_matrix(tokens, grid)}))`.
+
+    matrices: label -> (B, t, t), of `inspect.similarity.frame_matrix`. static: the same of static clips.
+    """
+    from mvkit.inspect.similarity import lag_curve  # torch, which redrawing must not need
+
+    found = {}
+    for key, group in (("steps", matrices), ("static", static or {})):
+        found[key] = {label: matrix.mean(0) for label, matrix in group.items()}
+        curves = "curves" if key == "steps" else "static_curves"
+        found[curves] = {label: lag_curve(matrix).mean(0) for label, matrix in group.items()}
+    return found
 
 
 def of_features(
@@ -125,17 +174,16 @@ def of_features(
     (`inspect.similarity.static_clip`). kind, centred: as `inspect.similarity.frame_matrix`. Raises OptionError,
     ShapeError.
     """
-    from mvkit.inspect.similarity import frame_matrix, lag_curve  # torch, which redrawing must not need
+    from mvkit.inspect.similarity import frame_matrix
 
-    found = {}
-    for key, group in (("", features), ("static", static or {})):
-        step = {
+    both = [
+        {
             label: frame_matrix(tokens[row : row + 1], grid, kind=kind, centred=centred)
             for label, tokens in group.items()
         }
-        found[key or "steps"] = {label: matrix[0] for label, matrix in step.items()}
-        found[f"{key}_curves".lstrip("_")] = {label: lag_curve(matrix)[0] for label, matrix in step.items()}
-    return found
+        for group in (features, static or {})
+    ]
+    return of_matrices(both[0], static=both[1])
 
 
 def _matrix(axes: Axes, values: np.ndarray, low: float, high: float) -> Any:
@@ -144,28 +192,6 @@ def _matrix(axes: Axes, values: np.ndarray, low: float, high: float) -> Any:
     axes.set(xticks=(ticks := range(1, t + 1, -(-t // 4))), yticks=ticks)
     axes.spines[:].set_visible(True)
     return image
-
-
-def _lags(
-    axes: Axes,
-    curves: Mapping[str, np.ndarray],
-    static: Mapping[str, np.ndarray],
-    roles: Mapping[str, str],
-    what: str,
-) -> None:
-    dashes = ["-"] * len(curves) if static else style.dashes(len(curves))
-    marks = iter("oDs^vP" * len(curves))
-    for (label, values), dash, mark in zip(curves.items(), dashes, marks, strict=False):
-        look = {"color": style.colour("encoder", roles.get(label, label)), "marker": mark, "clip_on": False}
-        axes.plot(range(1, len(values)), values[1:], linestyle=dash, label=label, **look)
-        if label in static:
-            axes.plot(range(1, len(values)), static[label][1:], linestyle=":", markerfacecolor="white", **look)
-    if static:
-        axes.plot([], [], ":", color="0.3", marker="o", markerfacecolor="white", label="static clip")
-    longest = max(len(values) for values in curves.values())
-    axes.set(xlabel="steps apart", ylabel=f"mean {what}", xticks=range(1, max(2, longest)))
-    axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, borderaxespad=0, columnspacing=1.2)
-    axes.margins(x=0.04, y=0.15)
 
 
 def _alt(curves: Mapping[str, np.ndarray], static: Mapping[str, np.ndarray]) -> str:
@@ -180,10 +206,10 @@ def _alt(curves: Mapping[str, np.ndarray], static: Mapping[str, np.ndarray]) -> 
     return "Similarity of the steps of a clip. " + "; ".join(ends) + "."
 
 
-def _told(maps: Mapping[str, np.ndarray], query: Sequence[int], grid: TokenGrid) -> str:
+def _told(maps: Mapping[str, np.ndarray], query: Sequence[int]) -> str:
     paths = []
     for label, part in maps.items():
-        best = [None if np.isnan(step).all() else divmod(int(np.nanargmax(step)), grid.w) for step in part]
+        best = [None if np.isnan(step).all() else divmod(int(np.nanargmax(step)), part.shape[2]) for step in part]
         said = ("-" if place is None else f"({place[0] + 1},{place[1] + 1})" for place in best)
         paths.append(f"{label} {' '.join(said)}")
     return (

@@ -26,6 +26,7 @@ LINE = 0.125  # inches of one line of text
 LETTER = 0.057  # inches of a letter of a label, and at most so many in a line of it:
 WRAP = 15
 SWATCH = 0.1
+AFTER = 0.13  # inches between two entries of a key
 
 
 class Strip:
@@ -67,12 +68,17 @@ class Strip:
         free = style.width(venue) - left - bar - gaps - 0.01
         self.cell = min(free / columns, LARGEST)
         self.tall = self.cell * shape[0] / shape[1]
-        self.width = left + bar + columns * self.cell + gaps + 0.01
+        words = [_wide(entry) - AFTER + 0.05 for key in (keys or {}).values() for entry in key]
+        self.width = left + max(bar + columns * self.cell + gaps, *words, 0) + 0.01  # one cell is narrower than its key
         self.bar, self.top, self.titles = bar, titles * LINE + 0.03 if titles else 0.02, titles
         entries = {row: broken(key, self.width - left) for row, key in (keys or {}).items()}
         lines = {row: len(key) for row, key in entries.items()} | dict(under or {})
-        pitches = [self.tall + (lines[row] * LINE + 0.06 if lines.get(row) else GAP) for row in range(rows)]
-        self.rows_y = [self.top + sum(pitches[:row]) for row in range(rows)]
+        # A label taller than its row stands in the middle of it, with room above and below.
+        spare = [max(0.0, self._label_height(row) - self.tall) / 2 for row in range(rows)]
+        pitches = [
+            self.tall + 2 * spare[row] + (lines[row] * LINE + 0.06 if lines.get(row) else GAP) for row in range(rows)
+        ]
+        self.rows_y = [self.top + sum(pitches[:row]) + spare[row] for row in range(rows)]
         self.height = self.top + sum(pitches) + (0.03 if bar else 0)
         self.fig = Figure(figsize=(self.width, self.height))
         for row, key in entries.items():
@@ -109,6 +115,12 @@ class Strip:
     def text(self, x: float, y: float, words: str, **options: Any) -> None:
         """Words at inches from the top left."""
         self.fig.text(x / self.width, 1 - y / self.height, words, **options)
+
+    def _label_height(self, row: int) -> float:
+        if row >= len(self.wrapped):
+            return 0.0
+        note = self.notes[row]
+        return 0.03 + len(self.wrapped[row]) * 0.115 + (0.02 + 0.1 * (note.count("\n") + 1) if note else 0)
 
     def label(self, row: int, *, colour: str | None = None) -> None:
         """The label of a row, its note in grey below; a swatch of the colour that stands for it before."""
@@ -170,11 +182,11 @@ def broken(key: Sequence[Swatch], width: float) -> list[list[Swatch]]:
     """A key broken into lines of at most so many inches."""
     lines: list[list[Swatch]] = []
     for entry in key:
-        if not lines or sum(map(_wide, lines[-1])) + _wide(entry) > width + 0.13:
+        if not lines or sum(map(_wide, lines[-1])) + _wide(entry) > width + AFTER:
             lines.append([])
         lines[-1].append(entry)
     return lines
 
 
 def _wide(entry: Swatch) -> float:
-    return (SWATCH + 0.04) * bool(entry.face) + style.text_width(entry.words, 6.5) + 0.13
+    return (SWATCH + 0.04) * bool(entry.face) + style.text_width(entry.words, 6.5) + AFTER

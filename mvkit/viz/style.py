@@ -34,6 +34,7 @@ VENUES = {
     "acm-mm-column": 3.337, "acm-mm-full": 7.006, "icml-column": 3.25, "icml-full": 6.75,
     "aaai-column": 3.3, "aaai-full": 6.975, "neurips-full": 5.5,
 }  # fmt: skip
+PAGE = 8.875  # inches of text height of a CVPR page; the other kits have as much or more
 
 ROLES = {
     "visible": BLUE, "hidden": HIDDEN, "encoder": BLUE, "decoder": ORANGE, "student": BLUE, "teacher": GREEN,
@@ -109,6 +110,22 @@ def applied() -> Iterator[None]:
     """Draw and save inside this: the style on top of matplotlib's own defaults, whatever the user's settings are."""
     with mpl_style.context(["default", STYLE]):
         yield
+
+
+def venue(kit: str, width: str = "auto", drawn: str = "") -> str:
+    """A name of VENUES from a conference and a width, column or full.
+
+    auto: the width of the venue `drawn`, or the only one there is. Raises OptionError for a width a conference lacks.
+    """
+    widths = {name.rpartition("-")[2] for name in VENUES if name.rpartition("-")[0] == kit}
+    if not widths:
+        raise OptionError(unknown("conference", kit, {name.rpartition("-")[0] for name in VENUES}))
+    if width == "auto":
+        width = drawn.rpartition("-")[2]
+        width = width if width in widths else max(widths)  # "full" comes last
+    if width not in widths:
+        raise OptionError(f"{kit} has no width '{width}', only {' and '.join(sorted(widths))}")
+    return f"{kit}-{width}"
 
 
 def width(venue: str) -> float:

@@ -93,6 +93,32 @@ def test_the_busiest_query_is_where_pixels_change():
     assert attention.busiest_query(clips, GRID) == (1, 1, 3)
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 1.0])
+@pytest.mark.parametrize("per_step", [False, True])
+def test_the_fewest_tokens_that_hold_a_share_are_found_one_by_one(share, per_step):
+    maps = torch.rand(2, 3, *GRID.shape, generator=torch.Generator().manual_seed(0))
+    got = attention.holding(maps, share, per_step=per_step)
+    assert got.shape == maps.shape and got.dtype == torch.bool
+    for found, values in zip(got.flatten(0, 1), maps.flatten(0, 1), strict=True):
+        for chosen, part in zip(found, values, strict=True) if per_step else [(found, values)]:
+            weights = sorted(part.flatten().tolist(), reverse=True)
+            needed = 0
+            while sum(weights[:needed]) < share * sum(weights) - 1e-9:
+                needed += 1
+            assert int(chosen.sum()) == needed
+            assert sorted(part[chosen].tolist(), reverse=True) == weights[:needed]
+
+
+def test_hidden_tokens_hold_nothing_and_equal_ones_go_in_order():
+    values = torch.full((1, 1, 2, 5), 0.25)
+    values[0, 0, 0, 0] = torch.nan
+    got = attention.holding(values, 0.5)
+    assert got.flatten().tolist() == [False] + [True] * 5 + [False] * 4  # 5 of the 9 seen
+    assert not attention.holding(torch.full((1, 2, 1, 3), torch.nan), 0.6).any()
+    with pytest.raises(OptionError, match="must lie in"):
+        attention.holding(values, 1.5)
+
+
 def test_asking_a_hidden_token_names_a_visible_one():
     with pytest.raises(MaskError, match=r"query \(0, 0, 0\) is hidden in clip 1: .* \(0, 0, 3\)"):
         attention.query_attention(weights(4), GRID, (0, 0, 0), mask=MASK)

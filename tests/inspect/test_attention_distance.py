@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from mvkit import TokenGrid
-from mvkit.errors import OptionError
+from mvkit.errors import OptionError, ShapeError
 from mvkit.inspect import query_keys as module
-from mvkit.inspect.attention_distance import attention_distance
+from mvkit.inspect.attention_distance import attention_distance, row_reach
 from mvkit.inspect.query_keys import QueryKeys, query_keys
 from mvkit.maskers.base import TokenMask
 from mvkit.models.vit import VideoViT
@@ -108,3 +108,53 @@ def test_units_without_sense_are_refused():
         attention_distance({1: made()}, **{**UNITS, "fps": 0})
     with pytest.raises(OptionError, match="need a block"):
         attention_distance({}, **UNITS)
+
+
+@pytest.mark.parametrize("mask", [None, MASK])
+def test_the_reach_of_every_query_averages_to_that_of_the_layer(mask):
+    block = made(1, mask)
+    whole = attention_distance({1: block}, **UNITS)
+    asked = range(30) if mask is None else [7]  # the one token both clips see
+    rows = {
+        token: row_reach(block.query_map(GRID.place(token), heads=1), GRID.place(token), patch=4, step=0.2)
+        for token in asked
+    }
+    if mask is None:
+        for name in ("space", "time", "entropy", "other_steps"):
+            mean = torch.stack([getattr(row, name) for row in rows.values()]).mean(0)
+            assert torch.allclose(mean.float(), getattr(whole, name)[0, :, 1], atol=1e-6), name
+        for name in ("uniform_space", "uniform_time", "uniform_other_steps"):
+            mean = torch.stack([getattr(row, name) for row in rows.values()]).mean(0)
+            assert torch.allclose(mean.float(), getattr(whole, name), atol=1e-5), name
+    for clip in range(2):
+        ids = list(range(30)) if mask is None else MASK.visible_ids[clip].tolist()
+        weights = torch.cat([part for _, part in block.rows()], dim=2)[clip, 1, 1 + ids.index(7), 1:].tolist()
+        (t, y, x), total = GRID.place(7), sum(weights)
+        want = [0.0] * 3
+        for token, weight in zip(ids, weights, strict=True):
+            u, v, w = GRID.place(token)
+            want[0] += weight / total * math.hypot(v - y, w - x) * 4
+            want[1] += weight / total * abs(u - t) * 0.2
+            want[2] -= weight / total * math.log(weight / total) / math.log(len(ids))
+        got = rows[7]
+        assert [float(part[clip]) for part in (got.space, got.time, got.entropy)] == pytest.approx(want, abs=1e-6)
+        even = sum(math.hypot(GRID.place(i)[1] - y, GRID.place(i)[2] - x) * 4 for i in ids) / len(ids)
+        assert float(got.uniform_space[clip]) == pytest.approx(even)
+
+
+def test_a_map_without_a_query_has_an_entropy_alone_and_one_outside_is_refused():
+    got = row_reach(torch.ones(1, 2, 3, 5), None, patch=4, step=0.2)
+    assert float(got.entropy) == pytest.approx(1) and got.space.isnan().all() and got.uniform_time.isnan().all()
+    with pytest.raises(ShapeError, match="outside"):
+        row_reach(torch.ones(1, 2, 3, 5), (2, 0, 0), patch=4, step=0.2)
+
+
+def test_one_step_has_no_time_and_a_lone_token_no_reach():
+    one = attention_distance({1: made(view=TokenGrid(1, 3, 5))}, **UNITS)
+    assert one.time.abs().max() == 0 and one.other_steps.abs().max() == 0 and (one.space > 0).all()
+    want = [naive(made(view=TokenGrid(1, 3, 5)), clip, 2, list(range(15)))[0] for clip in range(2)]
+    assert torch.allclose(one.space[0, :, 2], torch.tensor(want), atol=1e-6)
+    alone = torch.full((1, 2, 3, 5), torch.nan)
+    alone[0, 1, 2, 3] = 1
+    got = row_reach(alone, (1, 2, 3), patch=4, step=0.2)
+    assert float(got.space) == float(got.uniform_space) == 0 and got.entropy.isnan().all()

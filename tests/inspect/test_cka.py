@@ -4,6 +4,7 @@ import torch
 from mvkit import TokenGrid
 from mvkit.errors import OptionError, ShapeError
 from mvkit.inspect.cka import MinibatchCKA, between, cka
+from mvkit.maskers.base import TokenMask
 from mvkit.models.vit import VideoViT
 
 GRID = TokenGrid(2, 3, 5)
@@ -115,6 +116,23 @@ def test_clips_are_compared_by_their_mean_features_whatever_the_grids():
     assert torch.equal(got, found.matrix())
     with pytest.raises(ShapeError, match=r"tokens \(5, 30\) and \(5, 15\): compare 'clips'"):
         between(encoder(0), other, BATCHES, ((1,), (1,)), generator=draws())
+
+
+def test_two_image_encoders_are_compared_on_every_frame():
+    first, second = encoder(0, TokenGrid(1, 3, 5)), encoder(1, TokenGrid(1, 3, 5))
+    got = between(first, second, BATCHES[:1], ((3,), (3,)), generator=draws())
+    frames = BATCHES[0].transpose(1, 2).reshape(10, 3, 1, 12, 20)
+    with torch.no_grad():
+        x, y = (e(frames, layers=(3,)).layers[3].reshape(150, 24) for e in (first, second))
+    assert float(got) == pytest.approx(cka(x, y), abs=1e-9)
+
+
+def test_masked_encoders_are_compared_on_the_tokens_both_saw():
+    mask = TokenMask.from_visible(torch.tensor([[0, 3, 7, 8, 18, 21, 23], [1, 4, 7, 9, 12, 13, 26]]), GRID)
+    with torch.no_grad():
+        x, y = (encoder(seed)(BATCHES[0][:2], mask, layers=(2,)).layers[2].reshape(14, 24) for seed in (0, 1))
+    want = hsic(x, y) / (hsic(x, x) * hsic(y, y)) ** 0.5
+    assert cka(x, y) == pytest.approx(want, abs=1e-9)
 
 
 def test_too_few_unequal_or_no_examples_are_refused():

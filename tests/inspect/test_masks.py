@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from mvkit import TokenGrid
 from mvkit.errors import ShapeError
-from mvkit.inspect.masks import mask_profiles, mask_statistics, sampling_cost, trajectory_leak
+from mvkit.inspect.masks import mask_profiles, mask_statistics, mask_variety, sampling_cost, trajectory_leak
 from mvkit.maskers import MaskContext, create
 
 SHAPE = (3, 4, 5)
@@ -87,6 +87,15 @@ def test_counts_and_profiles_say_what_each_step_keeps(hidden):
     places = hidden.float().mean((0, 1))
     assert stats["place_spread"] == pytest.approx(float(places.max() - places.min()))
     assert stats["flip_rate"] == pytest.approx(float((hidden[:, 1:] ^ hidden[:, :-1]).float().mean()))
+
+
+def test_variety_is_what_the_statistics_say_of_many_masks(hidden):
+    variety, stats = mask_variety(hidden), mask_statistics(hidden)
+    assert variety == {name: stats[name] for name in ("place_spread", "step_spread", "jaccard", "jaccard_chance")}
+    seen = ~hidden.flatten(1)
+    pairs = [(seen[i] & seen[j]).sum() / (seen[i] | seen[j]).sum() for i in range(6) for j in range(i)]
+    assert variety["jaccard"] == pytest.approx(float(np.mean(pairs)), abs=0.03)
+    assert math.isnan(mask_variety(hidden[:1])["jaccard"])
 
 
 def test_lifts_are_one_by_chance_and_count_what_is_seen():

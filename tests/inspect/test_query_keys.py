@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 
@@ -158,9 +160,28 @@ def test_bf16_queries_and_keys_go_through_an_exact_softmax():
     assert torch.allclose(got.received(), exact.received(), atol=3e-3)
 
 
-def test_one_step_and_one_visible_token_have_maps():
-    one = query_keys(video(grid=FRAME), CLIPS[:1, :, :1], (1,))[1]
-    assert torch.allclose(one.query_map((0, 0, 0)).sum(), torch.tensor(1.0))
+def test_bf16_rows_equal_a_softmax_of_the_same_queries_and_keys_in_python():
+    got = query_keys(video(True).bfloat16(), CLIPS.bfloat16(), (2,), mask=MASK)[2]
+    for clip in range(2):
+        query, keys = got.queries[clip, 1, 1 + 1].tolist(), got.keys[clip, 1].tolist()  # token 7 after the class token
+        powers = [math.exp(sum(a * b for a, b in zip(query, key, strict=True))) for key in keys]
+        want = torch.tensor([power / sum(powers) for power in powers[1:]])
+        assert close(got.query_map(GRID.place(7), heads=1)[clip].flatten()[VISIBLE[clip]], want)
+
+
+@pytest.mark.parametrize("class_token", [False, True])
+def test_a_clip_of_one_step_has_the_maps_of_a_naive_softmax(class_token):
+    encoder, first = video(class_token, grid=FRAME), int(class_token)
+    mask = TokenMask.from_visible(torch.tensor([[0, 6, 14], [2, 6, 9]]), FRAME)
+    for seen in (None, mask):
+        want = naive(encoder, CLIPS[:, :, :1], 3, seen)[..., first:]
+        got = query_keys(encoder, CLIPS[:, :, :1], (3,), mask=seen)[3]
+        row, ids = (first + 6, torch.arange(15).expand(2, -1)) if seen is None else (first + 1, mask.visible_ids)
+        assert close(got.query_map((0, 1, 1)).flatten(1).gather(1, ids), want[:, :, row].mean(1))
+        assert close(got.received(heads="max").flatten(1).gather(1, ids), want[:, :, first:].mean(2).amax(1))
+
+
+def test_one_visible_token_has_a_map():
     mask = TokenMask.from_visible(torch.tensor([[4]]), GRID)
     alone = query_keys(video(), CLIPS[:1], (1,), mask=mask)[1]
     assert alone.received().nansum() == 1 and alone.query_map(GRID.place(4))[0, 0, 0, 4] == 1

@@ -22,12 +22,15 @@ def blocks(class_token: bool = False, grid: TokenGrid = GRID, **options):
     return query_keys(encoder, CLIPS, (1, 2, 3), **options)
 
 
-def naive(found, fusion: str, residual: float) -> torch.Tensor:
+def naive(found, fusion: str, residual: float, discard: float = 0.0) -> torch.Tensor:
     """The published product of matrices, (G, K, K) float64."""
     product = None
     for number in sorted(found):
         whole = torch.cat([rows for _, rows in found[number].rows()], dim=2).double()
         fused = {"mean": whole.mean(1), "min": whole.min(1).values, "max": whole.max(1).values}[fusion]
+        for row in fused.flatten(0, 1):
+            for weak in sorted(range(len(row)), key=lambda place: float(row[place]))[: int(discard * len(row))]:
+                row[weak] = 0
         step = (1 - residual) * fused + residual * torch.eye(fused.shape[-1], dtype=torch.float64)
         for clip in step:
             for row in clip:
@@ -68,6 +71,26 @@ def test_rollout_of_an_image_encoder_stays_in_its_frame():
     assert close(rollout(found, "class"), want[:, :, 0].unflatten(-1, (3, 5)) / 2)
 
 
+@pytest.mark.parametrize("class_token", [False, True])
+def test_the_weakest_weights_of_every_row_are_discarded(class_token):
+    found, first = blocks(class_token), int(class_token)
+    want = naive(found, "max", 0.4, 0.7)[..., first:]
+    got = rollout(found, (0, 1, 4), fusion="max", residual=0.4, discard=0.7)
+    assert close(got, want[:, first + 9].unflatten(-1, GRID.shape))
+    assert close(
+        rollout(found, fusion="max", residual=0.4, discard=0.7), want[:, first:].mean(1).unflatten(-1, (2, 3, 5))
+    )
+
+
+@pytest.mark.parametrize("grid", [GRID, TokenGrid(1, 3, 5)])
+def test_kept_matrices_give_the_same_for_every_query_of_every_view(grid):
+    found, kept = blocks(class_token=True, grid=grid), {}
+    for query in ((0, 0, 0), (1, 2, 4), "class", None, (1, 0, 1), (0, 2, 2)):
+        got, want = rollout(found, query, kept=kept), rollout(found, query)
+        assert torch.allclose(got, want, atol=1e-7, equal_nan=True), query
+    assert len(kept) == (3 if grid is GRID else 9)  # of a video encoder whole; of images each frame, and all at once
+
+
 def test_with_everything_skipping_the_blocks_a_token_comes_from_itself():
     got = rollout(blocks(), (0, 2, 1), residual=1.0)
     assert got.flatten(1).argmax(1).tolist() == [11, 11] and torch.equal(got.sum((1, 2, 3)), torch.ones(2))
@@ -81,6 +104,8 @@ def test_what_cannot_be_rolled_out_is_refused():
         rollout(found, fusion="sum")
     with pytest.raises(OptionError, match=r"residual in \[0, 1\]"):
         rollout(found, residual=1.5)
+    with pytest.raises(OptionError, match=r"discard in \[0, 1\)"):
+        rollout(found, discard=1.0)
     with pytest.raises(OptionError, match="query must be"):
         rollout(found, "cls")
     with pytest.raises(ShapeError, match="no class token"):

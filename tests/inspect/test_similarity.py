@@ -197,6 +197,36 @@ def test_half_precision_features_are_compared_in_single():
     assert torch.allclose(rough, similarity.frame_matrix(x, grid), atol=2e-2)
 
 
+def test_equal_steps_have_no_mean_direction_once_centred_and_rounding_is_not_taken_for_one():
+    grid = TokenGrid(3, 2, 5)
+    one = torch.randn(1, 10, 64, generator=torch.Generator().manual_seed(0)) + 3
+    same = one.repeat(1, 3, 1)
+    assert torch.equal(similarity.frame_matrix(same, grid, kind="pooled"), torch.zeros(1, 3, 3))
+    for kind, centred in (("pooled", False), ("aligned", True), ("matched", True)):
+        found = similarity.frame_matrix(same, grid, kind=kind, centred=centred)
+        assert torch.allclose(found, torch.ones(1, 3, 3), atol=1e-5)
+
+
+def test_query_maps_hold_for_one_step_and_for_half_precision():
+    grid, x = TokenGrid(1, 3, 2), tokens(TokenGrid(1, 3, 2))
+    got = similarity.query_map(x.bfloat16(), grid, (0, 2, 1))
+    y = x.bfloat16().double()
+    y = y - y.mean(1, keepdim=True)
+    want = torch.stack([cosine_similarity(y[:, 5], y[:, n]) for n in range(6)], dim=1).view(2, 1, 3, 2)
+    assert got.dtype == torch.float32 and torch.allclose(got.double(), want, atol=1e-6)
+
+
+def test_curves_of_masked_half_precision_clips_match_pairs_counted_by_hand():
+    grid, x = GRIDS[1], SHOWN.visible(tokens(GRIDS[1])).bfloat16()
+    matrix = similarity.frame_matrix(x, grid, mask=SHOWN)
+    ids = SHOWN.visible_ids.tolist()
+    for clip in range(2):
+        want = naive_masked(x[clip].float(), ids[clip], grid, "aligned", True)
+        pairs = [[want[a][b] for a in range(4) for b in range(4) if abs(a - b) == lag] for lag in range(4)]
+        means = [sum(kept) / len(kept) if (kept := [p for p in pair if p == p]) else float("nan") for pair in pairs]
+        assert similarity.lag_curve(matrix)[clip].tolist() == pytest.approx(means, abs=1e-5, nan_ok=True)
+
+
 def test_wrong_counts_and_unknown_kinds_are_refused():
     grid = GRIDS[0]
     with pytest.raises(ShapeError, match="encode without a mask"):

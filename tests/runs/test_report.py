@@ -1,13 +1,18 @@
 """report.html: readable, described, and without a single request to the network."""
 
+import base64
+import hashlib
+import io
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
-from mvkit.runs.page import POLICY
+from mvkit.runs.page import POLICY, POLICY_WITH_SCRIPT, SCRIPT
 from mvkit.runs.report import render
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -182,3 +187,101 @@ def test_the_counter_counts_and_the_policy_alone_would_stop_every_request(tmp_pa
     assert Visit(browser, bare, 800).stopped == set()
     visit = Visit(browser, guarded, 800)
     assert visit.asked <= visit.stopped
+
+
+def coloured(red: int, *, wide: int = 900) -> str:
+    file = io.BytesIO()
+    Image.fromarray(np.full((300, wide, 3), (red, 90, 160), np.uint8)).save(file, format="webp")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+TWIN = {
+    "control": "ratio",
+    "label": "ratio <b>",
+    "title": "Masks",
+    "kind": "image/webp",
+    "values": ["0.5", "0.75", "0.9"],
+    "frames": [coloured(10), coloured(120), coloured(240)],
+    "alts": ["hidden: half", "hidden: three 'quarters' & more", "hidden: most"],
+    "start": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def with_slider() -> str:
+    cell, other = new_code_cell("explorer"), new_code_cell("explorer")
+    twin = {"application/vnd.mvkit.twin+json": TWIN, "image/png": PIXEL, **WIDGET}
+    cell.outputs, other.outputs = [displayed(twin)], [displayed(twin), displayed({"text/html": HOSTILE})]
+    nb = new_notebook(cells=[new_markdown_cell("# Masks"), cell, other])
+    page = {
+        "title": "Masks",
+        "status": {"run": "a/b", "state": "done"},
+        "parameters": [],
+        "provenance": [],
+    }
+    return render(nb, page)
+
+
+def test_an_explorer_becomes_a_picture_with_a_slider_that_says_its_name_and_value(with_slider):
+    sliders = [a for tag, a in Tags(with_slider).seen if tag == "input"]
+    assert [a["type"] for a in sliders] == ["range", "range"]
+    assert sliders[0].items() >= {"min": "0", "max": "2", "value": "1", "aria-valuetext": "0.75"}.items()
+    labels = [a["for"] for tag, a in Tags(with_slider).seen if tag == "label"]
+    assert labels == [a["id"] for a in sliders] == ["twin-1", "twin-2"]
+    assert "ratio &lt;b&gt;</label>" in with_slider
+    assert "open the notebook in JupyterLab" not in with_slider
+    pictures = [a for tag, a in Tags(with_slider).seen if tag == "img" and a.get("src")]
+    assert {a["alt"] for a in pictures} == {"hidden: three 'quarters' & more"}
+
+
+def test_the_only_script_is_ours_and_the_policy_knows_it_by_its_hash(with_slider, html):
+    assert [tag for tag, _ in Tags(with_slider).seen].count("script") == 1
+    assert f"<script>{SCRIPT}</script>" in with_slider
+    digest = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+    assert f"script-src &#39;sha256-{digest}&#39;" in with_slider or f"script-src 'sha256-{digest}'" in with_slider
+    assert POLICY_WITH_SCRIPT.startswith(POLICY)
+    assert "script-src" not in html
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_slider_moves_by_keyboard_and_mouse_without_a_network(with_slider, tmp_path, browser, width):
+    (tmp_path / "report.html").write_text(with_slider)
+    context = browser.new_context(offline=True, viewport={"width": width, "height": 800})
+    page, said, failed, asked = context.new_page(), [], [], []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("requestfailed", lambda request: failed.append(request.url))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / "report.html").as_uri())
+    slider, picture = page.get_by_role("slider").first, page.locator(".twin img").first
+    source = "data:image/webp;base64,"
+    assert picture.get_attribute("src") == source + TWIN["frames"][1]
+
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    assert picture.get_attribute("src") == source + TWIN["frames"][2]
+    assert slider.get_attribute("aria-valuetext") == "0.9"
+    assert page.locator(".twin output").first.text_content() == "0.9"
+    assert page.locator(".twin figcaption").first.text_content() == picture.get_attribute("alt") == "hidden: most"
+
+    box = slider.bounding_box()
+    page.mouse.click(box["x"] + 3, box["y"] + box["height"] / 2)
+    assert picture.get_attribute("src") == source + TWIN["frames"][0]
+    assert page.evaluate("document.querySelector('.twin img').naturalWidth") == 900  # decoded, not only named
+    assert page.locator(".twin img").nth(1).get_attribute("src") == source + TWIN["frames"][1]  # the other stays
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert said == failed == []
+    assert all(url.startswith(("file:", "data:")) for url in asked)
+    context.close()
+
+
+@pytest.mark.browser
+def test_the_policy_runs_our_script_and_no_other(with_slider, tmp_path, browser):
+    page = tmp_path / "report.html"
+    page.write_text(with_slider.replace("</main>", "<script>document.title = 'taken'</script></main>"))
+    tab = browser.new_page()
+    tab.goto(page.as_uri())
+    assert tab.title() == "Masks"
+    assert tab.get_by_role("slider").first.is_enabled()
+    tab.close()

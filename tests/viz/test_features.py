@@ -1,9 +1,12 @@
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from mvkit import viz
 from mvkit.errors import ShapeError
-from mvkit.viz import features
+from mvkit.viz import features, style
 
 
 def clip() -> np.ndarray:
@@ -41,3 +44,21 @@ def test_it_is_drawn_again_from_its_record(tmp_path):
 def test_maps_that_are_no_colours_are_refused():
     with pytest.raises(ShapeError, match=r"wanted colours \(t, h, w, 3\)"):
         features.maps(clip(), {"norms": colours()[..., 0]})
+
+
+def test_the_animation_has_a_time_for_each_step_with_the_colours_of_the_strip():
+    values = colours()
+    values[0, 0, 0] = np.nan
+    made = features.animation(clip(), {"student": values}, side=50)
+    assert made.data == features.animation(clip(), {"student": values}, side=50).data
+    assert made.alt == "2 steps of a clip, one after the other; beside it features as colours: student."
+    image = Image.open(io.BytesIO(made.data))
+    assert image.n_frames == 2 and image.size == (2 * 50 + 4, 20 + 18)
+    page = np.asarray(image.convert("RGB")).astype(int)
+    assert np.abs(page[5, 54 + 5] - int(style.EMPTY[1:3], 16)).max() < 8
+    assert np.abs(page[5, 54 + 15] - 255 * values[0, 0, 1]).max() < 16  # 256 colours for all steps and rows
+
+
+def test_an_animation_of_no_colours_is_refused():
+    with pytest.raises(ShapeError, match=r"wanted colours \(t, h, w, 3\)"):
+        features.animation(clip(), {"norms": colours()[..., 0]})

@@ -90,3 +90,18 @@ def test_shown_steps_are_spread_and_keep_both_ends(steps, columns, wanted):
 def test_a_wanted_step_takes_the_place_of_the_one_next_to_it():
     assert chosen_steps(8, 3, wanted=5) == [0, 5, 7]
     assert chosen_steps(8, None, wanted=5) == list(range(8))
+
+
+@pytest.mark.parametrize("columns", [None, 1])
+def test_the_key_of_a_strip_of_one_step_stays_whole(columns):
+    grid = TokenGrid(1, 3, 5)
+    student, teacher = (TokenMask.from_visible(torch.tensor([ids]), grid) for ids in ([0, 14], [0, 7, 14]))
+    fig, _ = viz.masks.nested(np.zeros((2, 6, 10, 3), np.uint8), student, teacher, columns=columns)
+    fig.canvas.draw()
+    assert all(text.get_window_extent().x1 <= fig.bbox.x1 for text in fig.texts)
+    fig, _ = viz.masks.montage(
+        np.zeros((2, 6, 10, 3), np.uint8),
+        **viz.masks.rows({"Nested": MaskSet({"student": student, "teacher": teacher})}),
+    )
+    fig.canvas.draw()
+    assert all(text.get_window_extent().x1 <= fig.bbox.x1 for text in fig.texts)

@@ -17,6 +17,34 @@ def test_a_venue_has_its_printed_width_and_an_unknown_one_is_refused():
         style.width("cvpr-colum")
 
 
+@pytest.mark.parametrize(
+    ("asked", "venue"),
+    [
+        (("cvpr", "column"), "cvpr-column"),
+        (("acm-mm", "full"), "acm-mm-full"),
+        (("icml", "auto", "cvpr-column"), "icml-column"),
+        (("neurips", "auto", "cvpr-column"), "neurips-full"),
+        (("cvpr", "auto", "neurips-full"), "cvpr-full"),
+        (("cvpr", "auto"), "cvpr-full"),
+    ],
+)
+def test_a_venue_is_a_conference_and_a_width_of_it(asked, venue):
+    assert style.venue(*asked) == venue
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        (("neurips", "column"), "neurips has no width 'column', only full"),
+        (("cvpr", "half"), "cvpr has no width 'half', only column and full"),
+        (("cvrp", "full"), "unknown conference 'cvrp'; did you mean 'cvpr'"),
+    ],
+)
+def test_a_width_that_a_conference_lacks_is_refused(asked, message):
+    with pytest.raises(OptionError, match=message):
+        style.venue(*asked)
+
+
 def test_the_same_thing_always_has_the_same_colour():
     assert style.colour("role", "hidden") == style.HIDDEN
     assert style.colour("masker", "a strategy of mine") == style.colour("masker", "a strategy of mine")
