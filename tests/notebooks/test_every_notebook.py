@@ -47,7 +47,8 @@ def tiny(tmp_path_factory) -> Mapping[str, Any]:
         torch.manual_seed(7)
         checkpoints.save(folder / kind, methods.create(kind, **size), name=kind, options=size)
         values[role] = f"run:{folder / kind}"
-    return {**values, "weights": values["video_teacher"]}  # what 02 and 06 compare with
+    # What 02 and 06 compare with, and what 09 looks at.
+    return {**values, "weights": values["video_teacher"], "student": values["video_teacher"]}
 
 
 @pytest.fixture(scope="module", params=OTHERS, ids=lambda path: path.stem)
