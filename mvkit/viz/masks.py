@@ -27,7 +27,7 @@ MEANING = {
     "encoder": "the encoder sees it", "student": "the student sees it", "teacher": "only the teacher sees it",
     "extra": "only the teacher sees it", "decoder": "hidden, the decoder predicts it",
     "short": "the encoder sees it", "short_target": "hidden, to be predicted",
-    "long": "the second view sees it", "long_target": "hidden in the second view",
+    "long": "the second view sees it", "long_target": "hidden in the second view", "target": "hidden, to be predicted",
 }  # fmt: skip
 # Statistics of mvkit.inspect.masks in the words of a figure, in the order they are printed.
 NAMES = {

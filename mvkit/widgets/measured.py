@@ -71,7 +71,9 @@ def measure_painted(text: str, window: Window, guide: Guide) -> Measured:
     """The same of a mask painted by hand, which is always where it is. Raises MaskError."""
     mask = painting.mask_of(text, window.grid)
     often = mask.volume().float().mean((0, 1)).numpy()
-    return Measured(mask, statistics(mask, window, guide), often, painting.code_of(text, window.grid))
+    of_many = mask_variety(mask)  # there is but one
+    stats = {name: value for name, value in statistics(mask, window, guide).items() if name not in of_many}
+    return Measured(mask, stats, often, painting.code_of(text, window.grid))
 
 
 def statistics(mask: TokenMask, window: Window, guide: Guide) -> dict[str, float]:

@@ -115,6 +115,12 @@ def test_the_words_hold_every_statistic_that_is_defined_for_the_mask(tubes):
     assert both.startswith("tube 0%, random ")
 
 
+def test_a_painting_claims_nothing_about_many_masks(tubes):
+    facts = tubes.facts(strategy=PAINTED, painted="0-13 20")
+    assert not any("64 masks" in text for text in facts.values())
+    assert not {"overlap", "overlap by chance"} & set(facts) and "border" in facts
+
+
 def test_what_is_undefined_is_left_out_and_two_of_one_strategy_are_told_apart(tubes):
     facts = tubes.facts(strategy="none", second="none")
     assert "place leak" not in facts and "tokens" in facts["visible in a step"]
