@@ -42,6 +42,7 @@ def make(
     frames: Annotated[int, typer.Option(help="Frames of a clip.")] = 24,
     size: Annotated[int, typer.Option(help="Side of a frame in pixels.")] = 64,
     seed: Annotated[int, typer.Option(help="Same seed, same pixels.")] = 0,
+    story: Annotated[str, typer.Option(help="What captions tell: one, pair, turn or all.")] = "one",
     as_json: AsJson = False,
 ) -> None:
     """Write `moving_shapes` as real video files, with labels, captions and boxes; finish it if it was interrupted.
@@ -51,7 +52,7 @@ def make(
     from mvkit.data import shapes
     from mvkit.runs.progress import Progress
 
-    spec = shapes.ShapesSpec(clips=clips, val=val, frames=frames, size=size, seed=seed)
+    spec = shapes.ShapesSpec(clips=clips, val=val, frames=frames, size=size, seed=seed, story=story)
     line = Progress("moving_shapes")
 
     def progress(done: int, of: int) -> None:

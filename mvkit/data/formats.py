@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mvkit.data.entries import sample_of, short
 from mvkit.data.sample import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Sample
 from mvkit.errors import DataError
 
@@ -58,9 +59,9 @@ def read_text(path: Path, root: Path, label: str, wanted: str) -> Found:
         values = [int(part) for part in parts[1:] if _WHOLE.match(part)]
         name = parts[0].strip().strip('"')
         if len(parts) != numbers + 1 or len(values) != numbers or not name:
-            found.problems.append(f"{path}:{number}: wanted '{wanted}' with whole numbers, got {_short(line)}")
+            found.problems.append(f"{path}:{number}: wanted '{wanted}' with whole numbers, got {short(line)}")
         elif min(values) < -1:
-            found.problems.append(f"{path}:{number}: numbers below -1 mean nothing, got {_short(line)}")
+            found.problems.append(f"{path}:{number}: numbers below -1 mean nothing, got {short(line)}")
         elif wanted == "path first count":
             first, count = values if values[1] > 0 else (None, None)
             found.samples.append(Sample(root / name, first=first, frames=count))
@@ -79,7 +80,7 @@ def read_jsonl(path: Path, root: Path, label: str) -> Found:
         try:
             entry = json.loads(line)
         except json.JSONDecodeError as err:
-            found.problems.append(f"{where}: not JSON ({err.msg} at column {err.colno}): {_short(line)}")
+            found.problems.append(f"{where}: not JSON ({err.msg} at column {err.colno}): {short(line)}")
             continue
         if isinstance(entry, dict) and "mvkit_manifest" in entry:
             found.classes = {name: tuple(names) for name, names in entry.get("classes", {}).items()}
@@ -136,46 +137,9 @@ FORMATS: dict[str, Callable[[Path, Path, str], Found]] = {
 
 def _take(found: Found, entry: Any, where: str, root: Path, label: str) -> None:
     try:
-        found.samples.append(_sample(entry, root, label))
+        found.samples.append(sample_of(entry, root, label))
     except DataError as err:
         found.problems.append(f"{where}: {err}")
-
-
-def _sample(entry: Any, root: Path, label: str) -> Sample:
-    if not isinstance(entry, dict):
-        raise DataError(f"wanted an object, got {_short(json.dumps(entry))}")
-    name = next((entry[key] for key in ("path", "video", "image") if key in entry), None)
-    if not isinstance(name, str) or not name:
-        raise DataError(f"wanted a file name under 'path', 'video' or 'image', got keys {sorted(entry)}")
-    labels = entry.get("labels", {label: entry["label"]} if "label" in entry else {})
-    if not isinstance(labels, dict) or not all(type(v) is int and v >= -1 for v in labels.values()):
-        raise DataError(f"labels must be whole numbers of at least -1, got {labels!r}")
-    captions = entry.get("caption", ())
-    captions = (captions,) if isinstance(captions, str) else captions
-    if not isinstance(captions, list | tuple) or not all(isinstance(c, str) for c in captions):
-        raise DataError(f"caption must be text or a list of texts, got {captions!r}")
-    qa = entry.get("qa", ())
-    if "question" in entry:
-        kept = ("question_id", "question", "answer", "answer_list", "weight")
-        qa = ({key: entry[key] for key in kept if key in entry},)
-    if not all(isinstance(item, dict) and isinstance(item.get("question"), str) for item in qa):
-        raise DataError(f"qa must be a list of objects with 'question' and 'answer', got {_short(json.dumps(qa))}")
-    times = [entry.get("start"), entry.get("end")]
-    if not all(t is None or (isinstance(t, int | float) and t >= 0) for t in times) or (
-        None not in times and times[1] <= times[0]  # type: ignore[operator]
-    ):
-        raise DataError(f"start and end are seconds, 0 <= start < end, got {times}")
-    return Sample(
-        root / name,
-        {key: value for key, value in labels.items() if value >= 0},
-        captions=tuple(c for c in captions if c),
-        start=times[0],
-        end=times[1],
-        frames=entry.get("frames"),
-        split=entry.get("split", ""),
-        qa=tuple(qa),
-        boxes=entry.get("boxes"),
-    )
 
 
 def _text(path: Path) -> str:
@@ -200,7 +164,3 @@ def _separator(lines: list[str]) -> str | None:
 
 def _fields(line: str, separator: str | None, most: int = 2) -> list[str]:
     return [part.strip() for part in line.rsplit(separator, most)]
-
-
-def _short(line: str) -> str:
-    return repr(line if len(line) <= 80 else line[:77] + "...")

@@ -116,6 +116,7 @@ def read_manifest(
         raise DataError(f"{path}: no samples in it ({name} format, {len(found.problems)} bad lines)")
     manifest = Manifest(tuple(found.samples), found.classes, base, path, found.card, tuple(found.problems))
     for key, names in found.classes.items():
-        if (highest := int(manifest.labels(key).max())) >= len(names):
+        followed = (max(track.labels.get(key, ()), default=-1) for sample in manifest for track in sample.tracks)
+        if (highest := max(int(manifest.labels(key).max()), *followed, -1)) >= len(names):
             raise DataError(f"{path}: label {highest} of '{key}' has no name; {len(names)} class names were given")
     return manifest if split is None else manifest.split(split)

@@ -1,9 +1,10 @@
 """The transformer block of the VideoMAE family, and its attention.
 
-Three things differ from timm's block, and are why it is written here: the key has no bias (a key bias shifts every
+Four things differ from timm's block, and are why it is written here: the key has no bias (a key bias shifts every
 logit of a query alike, softmax cancels it, and AdamW would still push it around; `key_bias` is for weights of MAE and
-CLIP, which have one), a block hands back logits and values where a loss is made of them, and it can compute only its
-last tokens, which is all a decoder's last block needs. Mlp, LayerScale and DropPath are timm's.
+CLIP, which have one), a block hands back logits and values where a loss is made of them, it can compute only its
+last tokens, which is all a decoder's last block needs, and its linear maps are those of `models.linear`. LayerScale and
+DropPath are timm's.
 """
 
 from functools import partial
@@ -12,11 +13,12 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from timm.layers import DropPath, LayerScale, Mlp
+from timm.layers import DropPath, LayerScale
 from timm.layers.activations import QuickGELU
 from torch import Tensor, nn
 
 from mvkit.errors import OptionError, ShapeError, unknown
+from mvkit.models.linear import Linear, linear
 
 NORM_EPS = 1e-6
 PLAIN_TOKENS = 512
@@ -44,21 +46,21 @@ class Attention(nn.Module):
         if width % heads:
             raise ShapeError(f"width {width} does not divide into {heads} heads")
         self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.qkv = Linear(width, 3 * width, bias=False)
         self.q_bias = nn.Parameter(torch.zeros(width)) if qkv_bias else None
         self.k_bias = nn.Parameter(torch.zeros(width)) if qkv_bias and key_bias else None
         self.v_bias = nn.Parameter(torch.zeros(width)) if qkv_bias else None
-        self.proj = nn.Linear(width, width)
+        self.proj = Linear(width, width)
 
     def project(self, x: Tensor, last: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """x: (B, N, D) -> query (B, heads, last or N, d), key and value (B, heads, N, d)."""
         if last is None:
-            q, k, v = F.linear(x, self.qkv.weight, self._bias()).chunk(3, dim=-1)
+            q, k, v = linear(x, self.qkv.weight, self._bias()).chunk(3, dim=-1)
         else:
             width, bias = x.shape[-1], self._bias()
             q_bias, kv_bias = (None, None) if bias is None else bias.split([width, 2 * width])
-            q = F.linear(x.narrow(1, x.shape[1] - last, last), self.qkv.weight[:width], q_bias)
-            k, v = F.linear(x, self.qkv.weight[width:], kv_bias).chunk(2, dim=-1)
+            q = linear(x.narrow(1, x.shape[1] - last, last), self.qkv.weight[:width], q_bias)
+            k, v = linear(x, self.qkv.weight[width:], kv_bias).chunk(2, dim=-1)
         q, k, v = (rearrange(part, "b n (h d) -> b h n d", h=self.heads) for part in (q, k, v))
         return q, k, v
 
@@ -90,6 +92,17 @@ def _plain_is_faster(q: Tensor, k: Tensor) -> bool:
     return q.device.type == "cpu" and q.dtype == torch.bfloat16 and q.requires_grad and k.shape[2] <= PLAIN_TOKENS
 
 
+class Mlp(nn.Module):
+    """(..., width) -> (..., width) by way of `hidden` channels."""
+
+    def __init__(self, width: int, hidden: int, activation: nn.Module) -> None:
+        super().__init__()
+        self.fc1, self.act, self.fc2 = Linear(width, hidden), activation, Linear(hidden, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(self.act(self.fc1(x)))
+
+
 class Block(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x)).
 
@@ -118,7 +131,7 @@ class Block(nn.Module):
         self.norm1, self.ls1 = norm(), scale()
         self.attn = Attention(width, heads, qkv_bias=qkv_bias, key_bias=key_bias)
         self.norm2, self.ls2 = norm(), scale()
-        self.mlp = Mlp(width, int(width * mlp_ratio), act_layer=ACTIVATIONS[activation])
+        self.mlp = Mlp(width, int(width * mlp_ratio), ACTIVATIONS[activation]())
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
     def forward(

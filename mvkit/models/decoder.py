@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mvkit.maskers.base import TokenMask
 from mvkit.models.block import NORM_EPS, blocks, init_linear
+from mvkit.models.linear import Linear
 from mvkit.models.positions import table
 from mvkit.tokens import TokenGrid
 
@@ -56,7 +57,7 @@ class TokenDecoder(nn.Module):
         self.norm = nn.LayerNorm(width, eps=NORM_EPS) if norm else nn.Identity()
         init_linear(self)
         # Left at torch's own linear start: the released codes' Xavier rule does not reach this one either.
-        self.project = nn.Identity() if in_width is None else nn.Linear(in_width, width, bias=project_bias)
+        self.project = nn.Identity() if in_width is None else Linear(in_width, width, bias=project_bias)
         token = nn.init.trunc_normal_(torch.empty(1, 1, width), std=0.02, a=-0.02, b=0.02)
         if learn_mask_token:
             self.mask_token = nn.Parameter(token)

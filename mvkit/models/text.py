@@ -1,7 +1,7 @@
 """A small text tower for embedded captions: words to numbers, and a transformer from numbers to one vector.
 
-The vocabulary is the grammar of `moving_shapes` and nothing is learned or downloaded. Words outside it are hashed into
-a fixed number of buckets: each keeps its own number from run to run, and different ones may share it.
+The vocabulary is the grammar of `moving_shapes` and nothing is learned or downloaded. Other words are hashed into a
+fixed number of buckets: each keeps its own number from run to run, and different ones may share it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,18 @@ from mvkit.errors import OptionError, unknown
 
 PAD, END = 0, 1
 _GRAMMAR = ("a", "an", "moves", "over", "background", *SHAPES, *COLOURS, *SPRITE_TEXTURES, *BACKGROUND_TEXTURES)
-WORDS: tuple[str, ...] = tuple(dict.fromkeys([*_GRAMMAR, *" ".join(DIRECTIONS).split()]))
+# The words of story "one" have rows of their own, those of other stories fall into buckets (no two of their captions
+# into the same of 64): so towers trained before there were stories still load.
+_OWN = tuple(dict.fromkeys([*_GRAMMAR, *" ".join(DIRECTIONS).split()]))
+_CAPTIONS = "and while then before after it"
+_QUESTIONS = "what shape colour pattern is does have the one which way move moving first last yes no"
+WORDS: tuple[str, ...] = tuple(dict.fromkeys([*_OWN, *_CAPTIONS.split(), *_QUESTIONS.split()]))
+"""Every word of the captions, questions and answers of `moving_shapes`."""
 POOLINGS = ("end", "mean")
 
 
 class WordTokenizer:
-    """Captions to numbers: 0 pads, 1 ends, then the words of `WORDS`, then `buckets` for all other words.
+    """Captions to numbers: 0 pads, 1 ends, then the words of plain captions, then `buckets` for all other words.
 
     length: most tokens of a caption, its end included; words beyond are cut off.
     """
@@ -33,12 +39,12 @@ class WordTokenizer:
         if buckets < 1 or length < 2:
             raise OptionError(f"a tokenizer needs buckets >= 1 and length >= 2, got {buckets} and {length}")
         self.buckets, self.length = buckets, length
-        self.numbers = {word: number for number, word in enumerate(WORDS, start=END + 1)}
+        self.numbers = {word: number for number, word in enumerate(_OWN, start=END + 1)}
 
     @property
     def size(self) -> int:
         """How many numbers there are."""
-        return END + 1 + len(WORDS) + self.buckets
+        return END + 1 + len(_OWN) + self.buckets
 
     def __call__(self, captions: Sequence[str]) -> Tensor:
         """n captions -> (n, L) long, L of the longest one, at most `length`; padded at the end."""
@@ -50,7 +56,7 @@ class WordTokenizer:
     def number(self, word: str) -> int:
         """The number of one word, in lower case."""
         # crc32 and not hash(): Python's own differs from process to process.
-        return self.numbers.get(word, END + 1 + len(WORDS) + crc32(word.encode()) % self.buckets)
+        return self.numbers.get(word, END + 1 + len(_OWN) + crc32(word.encode()) % self.buckets)
 
 
 class TextTower(nn.Module):

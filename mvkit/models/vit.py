@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
 from mvkit.errors import OptionError, ShapeError
 from mvkit.maskers.base import TokenMask
 from mvkit.models.block import NORM_EPS, AttentionHeads, blocks, init_linear
+from mvkit.models.linear import linear
+from mvkit.models.patches import patches_at
 from mvkit.models.positions import table
 from mvkit.tokens import TokenGrid, patchify
 
@@ -54,7 +55,7 @@ class PatchEmbed(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """pixels: (B, V, P), channel fastest -> (B, V, D)."""
         weight = rearrange(self.proj.weight, "d c u y x -> d (u y x c)")
-        return F.linear(pixels, weight, self.proj.bias)
+        return linear(pixels, weight, self.proj.bias)
 
 
 class VideoViT(nn.Module):
@@ -164,10 +165,12 @@ class VideoViT(nn.Module):
 
     def embed(self, clips: Tensor, mask: TokenMask | None = None) -> Tensor:
         """clips: (B, 3, T, H, W) in [0, 1] -> tokens with positions (B, V, D); V = N without a mask."""
-        pixels = patchify(clips, tubelet=self.tubelet, patch=self.patch)
         positions = self.positions(self.grid_of(clips)).expand(len(clips), -1, -1)
-        if mask is not None:
-            pixels, positions = mask.visible(pixels), mask.visible(positions)
+        if mask is None:
+            pixels = patchify(clips, tubelet=self.tubelet, patch=self.patch)
+        else:
+            pixels = patches_at(clips, mask.visible_ids, tubelet=self.tubelet, patch=self.patch)
+            positions = mask.visible(positions)
         repeats = pixels.shape[-1] // len(self.mean)
         pixels = (pixels - self.mean.repeat(repeats)) / self.std.repeat(repeats)
         return self.patch_embed(pixels) + positions

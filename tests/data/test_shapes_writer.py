@@ -1,6 +1,8 @@
 """moving_shapes as files: written once, completed after a stop, plain H.264 that reads back."""
 
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from hashlib import sha256
 
 import av
 import numpy as np
@@ -8,9 +10,11 @@ import pytest
 
 from mvkit.data import shapes
 from mvkit.data.manifest import read_manifest
+from mvkit.data.shapes.writer import encode
 from mvkit.errors import DataError
 
 SMALL = shapes.ShapesSpec(clips=6, val=2, frames=13, size=32)
+LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def decoded(path) -> np.ndarray:
@@ -66,6 +70,55 @@ def test_a_folder_of_another_spec_is_refused_by_what_differs(tmp_path):
         shapes.write(tmp_path / "file", SMALL)
 
 
+def test_the_same_frames_give_the_same_bytes_however_busy_the_machine_is():
+    frames = shapes.render(2, SMALL)[0]
+    with ThreadPoolExecutor(8) as pool:  # one in a few hundred differed
+        assert len(set(pool.map(lambda _: encode(frames, 12), range(400)))) == 1
+
+
+def test_a_set_of_plain_clips_has_the_key_and_the_words_it_had_before_there_were_stories(tmp_path):
+    spec = shapes.ShapesSpec(clips=3, val=1, frames=5, size=32)
+    assert shapes.ShapesSpec().key == "35581218a357"
+    assert shapes.ShapesSpec(background=("dotted",), seed=3).key == "d2b6cbb57b99"
+    shapes.write(tmp_path, spec)
+    digests = {
+        name: sha256((tmp_path / name).read_bytes()).hexdigest()[:16] for name in ("manifest.jsonl", "spec.json")
+    }
+    assert digests == {"manifest.jsonl": "1e5e3efc57d61347", "spec.json": "bad3739cbec3ad1f"}
+
+
+def test_a_story_is_read_back_with_all_that_is_said_of_it(tmp_path):
+    spec = shapes.ShapesSpec(clips=16, val=8, frames=5, size=32, story="all")
+    manifest = read_manifest(shapes.write(tmp_path, spec))
+    assert manifest.classes == shapes.STORY_CLASSES
+    for index, sample in enumerate(manifest):
+        truth = shapes.render(index, spec)[1]
+        assert dict(sample.labels) == {name: truth[name] for name in shapes.STORY_CLASSES}
+        assert (list(sample.captions), list(sample.qa)) == (truth["caption"], truth["qa"])
+        assert (sample.group, list(sample.choices), sample.choice) == (
+            truth["group"], truth["choices"], truth["choice"],
+        )  # fmt: skip
+        assert sample.choices[index % 4] == sample.caption
+        assert [asdict(track) for track in sample.tracks] == [
+            {"boxes": tuple(map(tuple, t["boxes"])), "labels": {k: tuple(v) for k, v in t["labels"].items()}}
+            for t in truth["tracks"]
+        ]
+    with pytest.raises(DataError, match="with story='all'"):
+        shapes.write(tmp_path, replace(spec, story="pair"))
+
+
+def test_what_is_decoded_of_a_frame_of_a_story_depends_on_its_own_pixels_only(tmp_path):
+    spec = shapes.ShapesSpec(clips=4, val=0, frames=13, size=32, story="pair")
+    shapes.write(tmp_path, spec)
+    clips = [decoded(tmp_path / f"clips/{index:06d}.mp4") for index in range(4)]
+    assert all((clip[0] == clips[0][0]).all() for clip in clips)
+    for index, clip in enumerate(clips):
+        drawn = shapes.render(index, spec)[0]
+        assert np.abs((clip - drawn.astype(float)) @ LUMA).mean() < 3
+        (tmp_path / "one.mp4").write_bytes(encode(drawn[9:10], 12, alone=True))
+        assert (decoded(tmp_path / "one.mp4")[0] == clip[9]).all()
+
+
 def test_files_are_plain_h264_close_to_what_was_drawn(tmp_path):
     spec = shapes.ShapesSpec(clips=3, val=1, frames=26)
     path = shapes.write(tmp_path, spec)
@@ -78,8 +131,8 @@ def test_files_are_plain_h264_close_to_what_was_drawn(tmp_path):
             packets = [packet for packet in container.demux(stream) if packet.size]
             assert [i for i, packet in enumerate(packets) if packet.is_keyframe] == [0, 12, 24]
             assert [packet.pts for packet in packets] == [packet.dts for packet in packets]  # no B-frames
-        drawn, luma = shapes.render(index, spec)[0].astype(float), np.array([0.299, 0.587, 0.114])
-        assert np.abs((decoded(file) - drawn) @ luma).mean() < 3
+        drawn = shapes.render(index, spec)[0].astype(float)
+        assert np.abs((decoded(file) - drawn) @ LUMA).mean() < 3
     manifest = read_manifest(path)
     assert manifest.card == "moving_shapes"
     assert manifest.classes == shapes.CLASSES

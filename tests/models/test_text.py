@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from mvkit.data.shapes.captions import caption
-from mvkit.data.shapes.scene import scene_of
+from mvkit.data import shapes
+from mvkit.data.captions import normalise
 from mvkit.data.shapes.spec import ShapesSpec
 from mvkit.errors import OptionError
 from mvkit.models.text import END, PAD, WORDS, TextTower, WordTokenizer
@@ -16,14 +16,38 @@ def tower(**options) -> TextTower:
     return TextTower(6, width=16, depth=2, heads=2, **options).eval()
 
 
-def test_every_word_of_the_embedded_captions_has_a_number_of_its_own():
-    spec = ShapesSpec(clips=320)
-    said = {word for index in range(spec.clips) for word in caption(scene_of(index, spec)).split()}
-    assert said <= set(WORDS)
-    tokenizer = WordTokenizer(buckets=3)
-    numbers = [tokenizer.number(word) for word in WORDS]
-    assert len(set(numbers)) == len(WORDS) and {PAD, END}.isdisjoint(numbers)
-    assert max(numbers) < tokenizer.size - 3
+def captions_said(**options) -> list[str]:
+    spec = ShapesSpec(frames=3, size=16, **options)
+    found = [shapes.render(index, spec)[1]["caption"] for index in range(spec.clips)]
+    return [caption for one in found for caption in ([one] if isinstance(one, str) else one)]
+
+
+def words_of(texts) -> set[str]:
+    return {word for text in texts for word in normalise(text).split()}
+
+
+def test_every_word_of_captions_questions_and_answers_is_in_the_list():
+    said = words_of(captions_said())
+    for story, clips in (("one", 64), ("all", 512)):
+        spec = ShapesSpec(frames=3, size=16, clips=clips, val=0, story=story)
+        for index in range(clips):
+            truth = shapes.render(index, spec)[1]
+            said |= words_of([item[key] for item in truth["qa"] for key in ("question", "answer")])
+    assert said | words_of(captions_said(story="all", clips=512, val=0)) == set(WORDS)
+
+
+def test_no_two_words_of_captions_share_a_number():
+    tokenizer = WordTokenizer()
+    for captions in (captions_said(), captions_said(story="all", clips=512, val=0)):
+        numbers = [tokenizer.number(word) for word in words_of(captions)]
+        assert len(set(numbers)) == len(numbers) and {PAD, END}.isdisjoint(numbers)
+
+
+def test_numbers_of_plain_captions_are_those_of_runs_trained_before_there_were_stories():
+    tokenizer = WordTokenizer(buckets=64)
+    assert tokenizer.size == 2 + 24 + 64
+    assert max(tokenizer.number(word) for word in words_of(captions_said())) < tokenizer.size - 64
+    assert [tokenizer.number(word) for word in ("a", "circle", "pink", "right", "left")] == [2, 7, 18, 22, 24]
 
 
 def test_unknown_words_share_the_stated_buckets_and_keep_their_number():

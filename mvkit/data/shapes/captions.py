@@ -1,4 +1,4 @@
-"""Words for a scene: one caption and five questions with one-word or two-word answers."""
+"""Words for a scene of story "one": one caption and five questions with one-word or two-word answers."""
 
 from mvkit.data.shapes.scene import Scene
 from mvkit.data.shapes.spec import DIRECTIONS
@@ -7,8 +7,8 @@ from mvkit.data.shapes.spec import DIRECTIONS
 def caption(scene: Scene) -> str:
     """Like "a red striped triangle moves up left over a blue checkered background"."""
     main = scene.sprites[0]
-    subject = f"{_article(main.colour)} {main.colour} {main.texture.kind} {main.shape}"
-    ground = f"{_article(scene.background_colour)} {scene.background_colour} {scene.background.kind} background"
+    subject = f"{article(main.colour)} {main.colour} {main.texture.kind} {main.shape}"
+    ground = f"{article(scene.background_colour)} {scene.background_colour} {scene.background.kind} background"
     return f"{subject} moves {DIRECTIONS[scene.motion]} over {ground}"
 
 
@@ -25,5 +25,5 @@ def questions(scene: Scene) -> list[dict[str, str]]:
     ]
 
 
-def _article(word: str) -> str:
+def article(word: str) -> str:
     return "an" if word[0] in "aeiou" else "a"

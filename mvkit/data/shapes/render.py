@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from mvkit.data.shapes import telling
 from mvkit.data.shapes.captions import caption, questions
-from mvkit.data.shapes.scene import Scene, Sprite, scene_of
-from mvkit.data.shapes.spec import COLOURS, ShapesSpec
+from mvkit.data.shapes.scene import Scene, Sprite
+from mvkit.data.shapes.spec import COLOURS, DIRECTIONS, GROUP, STRAIGHT, ShapesSpec
+from mvkit.data.shapes.stories import place_of, scene_of, siblings
 from mvkit.data.shapes.textures import coverage, pattern, two_colours
+from mvkit.data.shapes.tracks import boxes, tracks
 
 _LIGHT = (245, 245, 240)
 
@@ -20,21 +23,39 @@ def render(index: int, spec: ShapesSpec | None = None) -> tuple[np.ndarray, dict
     """Clip `index` of a set: frames (T, H, W, 3) uint8 RGB, and what is true of it.
 
     The record holds `appearance` and `motion` (0..7, names in `CLASSES`), `caption`, `qa` (a list of question,
-    answer, kind), `boxes` (S, T, 4) and `split`. A pure function: the same index and spec give the same bytes.
-    Raises OptionError for an index outside the set.
+    answer, kind), `boxes` (S, T, 4) and `split`. Stories other than "one" have `motion` and `second` (0..3, names in
+    `STORY_CLASSES`), three captions, `group`, `choices`, `choice` and `tracks`: see `mvkit.data.sample.Sample`.
+    A pure function: the same index and spec give the same bytes. Raises OptionError for an index outside the set.
     """
     spec = ShapesSpec() if spec is None else spec
     scene = scene_of(index, spec)
-    frames = draw(scene, spec)
-    record = {
+    truth = _single(scene) if spec.story == "one" else _story(scene, index, spec)
+    return draw(scene, spec), {**truth, "boxes": boxes(scene, spec), "split": spec.split(index)}
+
+
+def _single(scene: Scene) -> dict[str, Any]:
+    return {
         "appearance": scene.appearance,
         "motion": scene.motion,
         "caption": caption(scene),
         "qa": questions(scene),
-        "boxes": boxes(scene, spec),
-        "split": spec.split(index),
     }
-    return frames, record
+
+
+def _story(scene: Scene, index: int, spec: ShapesSpec) -> dict[str, Any]:
+    assert scene.second is not None
+    return {
+        "appearance": scene.appearance,
+        "motion": STRAIGHT.index(DIRECTIONS[scene.motion]),
+        "second": STRAIGHT.index(DIRECTIONS[scene.second]),
+        "caption": telling.captions(scene),
+        "qa": telling.questions(scene),
+        "group": place_of(index, spec.story).name,
+        # One list for the whole group: the right one stands at each place once.
+        "choices": [telling.captions(other)[0] for other in siblings(index, spec)],
+        "choice": index % GROUP,
+        "tracks": tracks(scene, spec),
+    }
 
 
 def draw(scene: Scene, spec: ShapesSpec) -> np.ndarray:
@@ -47,26 +68,6 @@ def draw(scene: Scene, spec: ShapesSpec) -> np.ndarray:
     for sprite in reversed(scene.sprites):
         _paint(frames, sprite)
     return _with_noise(frames, spec.noise, scene.noise_seed) if spec.noise else frames
-
-
-def boxes(scene: Scene, spec: ShapesSpec) -> np.ndarray:
-    """(S, T, 4) left, top, right, bottom in pixels, main sprite first; left and top lie in [0, size).
-
-    Right or bottom beyond `size` means that the sprite goes on at the opposite side; `pieces` cuts such a box.
-    """
-    found = []
-    for sprite in scene.sprites:
-        corner = (sprite.centres(spec.frames, spec.size) - sprite.side / 2) % spec.size
-        found.append(np.concatenate([corner, corner + sprite.side], axis=1))
-    return np.round(np.stack(found), 2)
-
-
-def pieces(box: np.ndarray, size: int) -> list[tuple[float, float, float, float]]:
-    """The one, two or four parts of a box (4,) that lie inside the frame."""
-    left, top, right, bottom = (float(value) for value in box)
-    columns = [(left, min(right, size))] + ([(0.0, right - size)] if right > size else [])
-    rows = [(top, min(bottom, size))] + ([(0.0, bottom - size)] if bottom > size else [])
-    return [(x0, y0, x1, y1) for y0, y1 in rows for x0, x1 in columns]
 
 
 def _paint(frames: np.ndarray, sprite: Sprite) -> None:

@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 
-from mvkit.errors import OptionError
+from mvkit.errors import OptionError, unknown
 from mvkit.plugins import build
 
 # Raised by one whenever the drawing changes, so that folders written by older code are not taken for new ones.
@@ -33,6 +33,21 @@ APPEARANCES = tuple(f"{texture} {shape}" for shape in SHAPES for texture in SPRI
 CLASSES: dict[str, tuple[str, ...]] = {"appearance": APPEARANCES, "motion": DIRECTIONS}
 """Label set -> class names; the label of a clip is the place of its class in the tuple."""
 
+GROUP = 4
+TOLD = {"one": (), "pair": ("pair",), "turn": ("turn",), "all": ("pair", "turn")}
+"""Story -> what its groups of clips show by turns; "one" has no groups."""
+STRAIGHT = DIRECTIONS[::2]
+STORY_CLASSES = {"appearance": APPEARANCES, "motion": STRAIGHT, "second": STRAIGHT}
+"""`CLASSES` of the other stories: motion is the first sprite's or leg's, second the other's; four directions."""
+ANSWERS: dict[str, tuple[str, ...]] = {
+    "shape": SHAPES,
+    "colour": tuple(COLOURS),
+    "which": SHAPES,
+    **dict.fromkeys(("motion", "first", "last"), STRAIGHT),
+    **dict.fromkeys(("before", "after"), ("yes", "no")),
+}
+"""Kind of question -> all its answers, in every story but "one"."""
+
 
 @dataclass(frozen=True)
 class ShapesSpec:
@@ -48,6 +63,9 @@ class ShapesSpec:
     speed: slowest and fastest sprite, in shares of `size` per frame. drift: the fastest background, same unit.
     distractors: smaller sprites that move by themselves, drawn under the main one; labels never speak of them.
     noise: standard deviation in grey levels (0-255), independent in every pixel.
+    story: "one", a sprite that moves one way; "pair", two that move two ways; "turn", one that turns in the middle;
+    "all", groups of pair and of turn by turns. All but "one" come in groups of 4 clips of one scene, so clips and val
+    are multiples of 4 ("all": 8), and balanced in full when multiples of 256 ("all": 512); they have no distractors.
     Raises OptionError for a value out of range.
     """
 
@@ -64,6 +82,7 @@ class ShapesSpec:
     drift: float = 0.004
     distractors: int = 0
     noise: float = 1.0
+    story: str = "one"
 
     def __post_init__(self) -> None:
         for name in ("background", "sprite", "period", "speed"):
@@ -85,11 +104,39 @@ class ShapesSpec:
             raise OptionError(f"ShapesSpec: 0 <= drift <= 0.25 and 0 <= noise <= 64, got {self.drift} and {self.noise}")
         if not self.background or not set(self.background) <= set(BACKGROUND_TEXTURES):
             raise OptionError(f"ShapesSpec: background is some of {BACKGROUND_TEXTURES}, got {self.background}")
+        if self.story not in TOLD:
+            raise OptionError(unknown("story", self.story, TOLD))
+        if self.story != "one":
+            self._check_groups()
+
+    def _check_groups(self) -> None:
+        together = GROUP * len(TOLD[self.story])
+        if self.clips % together or self.val % together:
+            raise OptionError(
+                f"ShapesSpec: story='{self.story}' tells {together} clips together: clips and val must be multiples "
+                f"of {together}, got {self.clips} and {self.val}"
+            )
+        if self.frames < 3 or self.distractors:
+            raise OptionError(
+                f"ShapesSpec: story='{self.story}' needs 3 frames or more and no distractors, "
+                f"got {self.frames} and {self.distractors}"
+            )
+
+    @property
+    def classes(self) -> dict[str, tuple[str, ...]]:
+        """Label set -> class names."""
+        return CLASSES if self.story == "one" else STORY_CLASSES
+
+    @property
+    def record(self) -> dict[str, object]:
+        """The fields as JSON has them, `story` left out where it is "one": sets made before stories keep their key."""
+        values = asdict(self)
+        return values if self.story != "one" else {name: values[name] for name in values if name != "story"}
 
     @property
     def key(self) -> str:
         """Twelve hexadecimal digits that change with any field, and with the drawing code."""
-        text = json.dumps({"recipe": RECIPE, **asdict(self)}, sort_keys=True)
+        text = json.dumps({"recipe": RECIPE, **self.record}, sort_keys=True)
         return sha256(text.encode()).hexdigest()[:12]
 
     def split(self, index: int) -> str:
@@ -98,5 +145,5 @@ class ShapesSpec:
 
     @classmethod
     def from_dict(cls, values: dict[str, object]) -> "ShapesSpec":
-        """The record that `dataclasses.asdict` of one gives back. Raises OptionError for an unknown field."""
+        """The spec that `record` or `dataclasses.asdict` of one gives back. Raises OptionError for an unknown field."""
         return build(cls, "ShapesSpec", values)
