@@ -37,7 +37,7 @@ def test_the_loss_is_the_weighted_sum_of_its_four_parts():
     assert list(out.parts) == ["uta", "vtc", "vtm", "mlm"]
     by_hand = 2 * out.parts["uta"] + out.parts["vtc"] + out.parts["vtm"] + 0.5 * out.parts["mlm"]
     assert torch.allclose(out.loss, by_hand)
-    assert abs(float(out.parts["uta"].detach()) - 2) < 0.1  # unit vectors that have nothing in common
+    assert 1.5 < float(out.parts["uta"].detach()) < 2.5  # unit vectors of 20 numbers that have little in common
 
 
 def test_images_are_hidden_by_half_and_videos_by_four_fifths():
