@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,18 @@ class Measured:
     said: str = ""
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Masks are small: on a busy machine threads that wait for each other made a picture take five times its work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@one_thread()
 def measure(name: str, options: Mapping[str, Any], window: Window, seed: int, guide: Guide) -> Measured:
     """Draw a strategy's mask of one clip, and as many others as tell where it hides. Raises MvkitError."""
     masker = maskers.create(name, **options)

@@ -29,7 +29,7 @@ class Panel:
     def __init__(self, explorer: Explorer) -> None:
         self.explorer = explorer
         self.picture = Picture(title=explorer.title, paints=explorer.paints, hint=_hint(explorer))
-        self.picture.on_msg(self._heard)
+        self.picture.add_class("mvkit-right").on_msg(self._heard)
         self.controls = ipywidgets.VBox(layout=ipywidgets.Layout(width=f"{WIDTH}px", flex="0 0 auto"))
         self.controls.add_class("mvkit-controls")
         self.save = ipywidgets.Button(description="Save figure", tooltip=f"PDF, PNG and data into {explorer.figures}")

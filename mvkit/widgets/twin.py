@@ -75,22 +75,29 @@ def positions(control: Control, now: Any, count: int = FRAMES) -> list[Any]:
     return _spread(sorted({*every, now}), now, count)
 
 
-def bundle(explorer: Explorer) -> dict[str, Any]:
-    """What a notebook keeps of an explorer, by kind of content.
+def bundle(explorer: Explorer) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a notebook keeps of an explorer, by kind of content, and the alternative text of its picture.
 
-    The frames are left out where a Jupyter server has opened this notebook, which has the panel: a second saved.
+    The frames are left out where a Jupyter server has the notebook open, which then has the panel: a second saved.
     """
     data: dict[str, Any] = {"text/plain": repr(explorer)}
+    about: dict[str, Any] = {}
     try:
         data["image/png"] = b64encode(encode(explorer.picture(), kind="png")).decode()
-        if "JPY_SESSION_NAME" not in os.environ and (made := twin(explorer)):
+        about["image/png"] = {"alt": explorer.alt(explorer.facts())}
+        if not _open_in_jupyter() and (made := twin(explorer)):
             data[MIME] = made
     except MvkitError as err:
         data["text/plain"] = f"{explorer.title}: {err}"
         data["text/html"] = f"<p><strong>{escape(explorer.title)}</strong>: {escape(str(err))}</p>"
     view = {"version_major": 2, "version_minor": 0, "model_id": explorer.panel.box.model_id}
     data["application/vnd.jupyter.widget-view+json"] = view
-    return data
+    return data, about
+
+
+def _open_in_jupyter() -> bool:
+    """A Jupyter server names the notebook to its kernel; a run started from such a kernel inherits the name."""
+    return "JPY_SESSION_NAME" in os.environ and "MVKIT_RUN_FOLDER" not in os.environ
 
 
 def _spread(values: Sequence[Any], now: Any, count: int) -> list[Any]:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import io
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
+from mvkit.bench.lab import chromium, find_chromium
 from mvkit.runs.page import POLICY, POLICY_WITH_SCRIPT, SCRIPT
 from mvkit.runs.report import render
 
@@ -143,14 +143,11 @@ def test_the_page_is_small_and_fits_a_phone(html):
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if find_chromium() is None:
         pytest.skip("no Chromium on this machine to open the page with")
-    with playwright.sync_playwright() as p:
-        opened = p.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 class Visit:

@@ -78,6 +78,14 @@ def after(page, act) -> None:
     page.wait_for_function("n => +document.querySelector('.mvkit-picture').dataset.version > n", arg=before)
 
 
+def settle(page) -> None:
+    """Wait until pictures have stopped coming: the rest of a stroke is sent after the picture of its beginning."""
+    before = -1
+    while version(page) != before:
+        before = version(page)
+        page.wait_for_timeout(1000)
+
+
 def fact(panel, label: str) -> str:
     return panel.locator(".mvkit-facts tr", has_text=label).locator("td").text_content()
 
@@ -135,6 +143,7 @@ def test_painting_brings_every_point_of_the_stroke(page, panel):
     page.wait_for_function(
         "n => +document.querySelectorAll('.mvkit-facts td')[2].textContent >= n", arg=before + 22, timeout=20_000
     )
+    settle(page)
 
 
 def test_another_kind_brings_other_controls_with_their_names(page, panel):
@@ -144,6 +153,7 @@ def test_another_kind_brings_other_controls_with_their_names(page, panel):
 
 
 def test_a_missing_clip_is_one_line_and_the_picture_stays(page, panel):
+    settle(page)
     before, field = version(page), panel.get_by_role("textbox", name="clip")
     field.fill("none.mp4")
     field.press("Enter")

@@ -78,7 +78,8 @@ def test_a_long_range_is_thinned_and_keeps_its_ends_and_the_value_of_now():
 
 def test_the_bundle_has_the_panel_a_png_and_the_frames_at_once(stripes, monkeypatch):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    data = bundle(stripes)
+    data, about = bundle(stripes)
+    assert about == {"image/png": {"alt": "Stripes and dots. shade: 50% <black>."}}
     assert set(data) == {"text/plain", "image/png", MIME, "application/vnd.jupyter.widget-view+json"}
     assert (opened(data["image/png"]) == stripes.picture()).all()
     assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == stripes.panel.box.model_id
@@ -86,13 +87,16 @@ def test_the_bundle_has_the_panel_a_png_and_the_frames_at_once(stripes, monkeypa
 
 def test_where_a_jupyter_server_has_the_notebook_open_no_frames_are_drawn(stripes, monkeypatch):
     monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
-    assert MIME not in bundle(stripes)
+    monkeypatch.delenv("MVKIT_RUN_FOLDER", raising=False)
+    assert MIME not in bundle(stripes)[0]
     assert stripes.rendered <= 2
+    monkeypatch.setenv("MVKIT_RUN_FOLDER", "reports/a/b")  # a run, started from a cell
+    assert MIME in bundle(stripes)[0]
 
 
 def test_an_explorer_whose_clip_is_missing_says_so_in_every_viewer(stripes):
     stripes.set(kind="dots", note="missing")
-    data = bundle(stripes)
+    data, _ = bundle(stripes)
     assert "missing.mp4&#x27; is not there" in data["text/html"]
     assert "image/png" not in data
     assert stripes.panel.picture.error == "clip 'missing.mp4' is not there: give the path of a video"
