@@ -1,4 +1,4 @@
-"""Commands around notebooks: run one, the demo, JupyterLab, the reports they leave."""
+"""Commands around notebooks: run one, the demo, JupyterLab."""
 
 import json
 import os
@@ -97,35 +97,6 @@ def lab(
     env = {**os.environ, "JUPYTER_PREFER_ENV_PATH": "1"}
     # In place of this process: as its child, Jupyter would be killed on Ctrl-C before it has ended its kernels.
     os.execve(sys.executable, [sys.executable, "-m", "jupyterlab", *options, *(more or [])], env)
-
-
-def report(
-    which: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Folder, or <notebook>[/<id>].")] = None,
-    reports: Annotated[Path | None, typer.Option(help="The reports folder; by default the project's.")] = None,
-    in_browser: Annotated[bool, typer.Option("--open", help="Open the newest report in the browser.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """List runs, newest first, with their reports.
-
-    Example: mvkit report 00_quickstart --open
-    """
-    from mvkit.runs.folder import find_runs
-    from mvkit.runs.notebook import notebooks_folder
-    from mvkit.runs.status import read_status
-
-    reports = reports or notebooks_folder().parent / "reports"
-    found = [(folder, read_status(folder)) for folder in find_runs(reports, which)]
-    rows = [{**status, "report": str(folder.report) if folder.report.exists() else None} for folder, status in found]
-
-    def line(row: dict[str, Any]) -> str:
-        end = "  ".join(part for part in (row.get("cause"), row["report"]) if part)
-        return f"{row['state']:<12} {row.get('started', ''):<26} {row['run']}  {end}"
-
-    show(rows, as_json, line)
-    if not rows and not as_json:
-        typer.echo(f"no runs in {reports.resolve()} yet; `mvkit demo` makes one")
-    if in_browser and rows and rows[0]["report"]:
-        typer.launch(Path(rows[0]["report"]).as_uri())
 
 
 def _run(notebook: str, values: dict[str, Any], *, as_json: bool, **options: Any) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +15,6 @@ from mvkit.runs.files import read_json
 from mvkit.runs.folder import RunFolder
 from mvkit.runs.measures import measures
 from mvkit.runs.status import read_status
-from mvkit.train.journal import read
 
 # Of a spec, what decides which clips are read and how they look; of a notebook without one, its parameters.
 _OF_SPEC = ("frames", "stride", "image")
@@ -90,8 +91,7 @@ class Account:
         found = self.results.get("broken")
         if isinstance(found, Mapping):
             return {str(path): str(why) for path, why in found.items()}
-        lines = read(self.folder.metrics) if not self.done else []
-        return {line["replaced"]: line.get("reason", "") for line in lines if "replaced" in line}
+        return {} if self.done else _replaced(self.folder.metrics)
 
     @cached_property
     def measures(self) -> dict[str, float]:
@@ -125,6 +125,16 @@ class Account:
     def clips_in_words(self) -> str:
         """One line; of a path its last part."""
         return ", ".join(f"{name} {Path(str(value)).name or value}" for name, value in self.clips) or "not recorded"
+
+
+def _replaced(journal: Path) -> dict[str, str]:
+    """Read here, line by line: `mvkit.train` would load torch to list runs."""
+    found = {}
+    for text in journal.read_text(encoding="utf-8").splitlines() if journal.exists() else ():
+        with suppress(ValueError):  # the half line of a run that was killed
+            line = json.loads(text) if '"replaced"' in text else {}
+            found |= {line["replaced"]: line.get("reason", "")} if "replaced" in line else {}
+    return found
 
 
 def _hashable(value: Any) -> Any:

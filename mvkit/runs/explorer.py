@@ -40,7 +40,7 @@ class RunExplorer(Explorer):
     """
 
     title: ClassVar[str] = "Runs"
-    twin_control: ClassVar[str] = "step"
+    twin_control = "step"
     structural: ClassVar[frozenset[str]] = frozenset({"search", "state", "notebook", "sort", "run", "beside"})
 
     def __init__(

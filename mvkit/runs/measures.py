@@ -10,7 +10,7 @@ _OWN = ("trained", "student")
 _SCORE = ("measure", "labels", "encoder")  # of an entry of `scores`, as eval.Score has them
 _NO_RESULT = ("seconds", "clips_per_s", "chance")  # how fast a run was, and what guessing would reach
 # What a table of few columns has no room for: what a method is compared with, and checks that should be zero.
-_BESIDE = ("untrained", "teacher", "by_hand", "masks:", "alike", "references", "images")
+_BESIDE = ("teachers:", "by_hand", "masks:", "alike", "references", "images")
 
 
 def measures(results: Mapping[str, Any], method: str = "") -> dict[str, float]:
@@ -25,9 +25,9 @@ def leading(names: list[str], count: int) -> list[str]:
     """The `count` measures to show first: scores of what was trained, then top-level numbers, then the rest."""
 
     def rank(name: str) -> int:
-        if any(word in name for word in _BESIDE):
-            return 3
-        return 0 if name.startswith("scores:") else 1 if ":" not in name else 2
+        if name.startswith("scores:"):
+            return 0 if name.endswith(", trained") else 3
+        return 3 if any(word in name for word in _BESIDE) else 1 if ":" not in name else 2
 
     return sorted(names, key=rank)[:count]
 

@@ -45,7 +45,10 @@ class Group:
 
     @property
     def done(self) -> tuple[Account, ...]:
-        return tuple(run for run in self.runs if run.done)
+        """By seed."""
+        return tuple(
+            sorted((run for run in self.runs if run.done), key=lambda run: (str(type(run.seed)), run.seed or 0))
+        )
 
     @property
     def same_clips(self) -> bool:
@@ -97,7 +100,9 @@ class _Keys:
             self.known[run.name] = run.name  # until it is known: runs that name each other end here
             settings = [(name, self._value(value)) for name, value in run.options.items() if not is_seed(name)]
             # A run of which nothing is known is alone.
-            self.known[run.name] = (run.notebook, run.code, tuple(sorted(settings, key=str))) if settings else run.name
+            self.known[run.name] = (
+                (run.notebook, run.code, tuple(sorted(settings, key=str))) if run.options else run.name
+            )
         return self.known[run.name]
 
     def _value(self, value: Any) -> Hashable:

@@ -50,7 +50,7 @@ class AttentionExplorer(Explorer):
     """
 
     title: ClassVar[str] = "Attention"
-    twin_control: ClassVar[str] = "layer"
+    twin_control = "layer"
     structural: ClassVar[frozenset[str]] = frozenset({"sample", "video"})
 
     def __init__(

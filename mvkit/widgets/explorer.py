@@ -33,7 +33,7 @@ class Explorer:
     """
 
     title: ClassVar[str] = "explorer"
-    twin_control: ClassVar[str] = ""
+    twin_control: str = ""
     structural: ClassVar[frozenset[str]] = frozenset()
     paints: ClassVar[bool] = False
 

@@ -44,7 +44,6 @@ class MaskExplorer(Explorer):
     """
 
     title: ClassVar[str] = "Masking strategies on a clip"
-    twin_control: ClassVar[str] = "ratio"
     structural: ClassVar[frozenset[str]] = frozenset({"clip", "file", "strategy", "second"})
     paints: ClassVar[bool] = True
 
@@ -63,6 +62,13 @@ class MaskExplorer(Explorer):
         self._stage = Stage(clip, encoder, size, {"frames": frames, "tubelet": tubelet, "patch": patch})
         self._measured = lru_cache(32)(self._measure)
         super().__init__(figures=figures, **values)
+
+    @property
+    def twin_control(self) -> str:  # type: ignore[override]
+        """The ratio, or what the strategy has in place of it: its first number with a range."""
+        names = [c.name for c in self.controls if c.kind in ("int", "float") and None not in (c.low, c.high)]
+        own = [c.name for c in controls_of(self.values["strategy"])] if self.values["strategy"] != PAINTED else []
+        return next((name for name in ("ratio", *own) if name in names), "")
 
     @property
     def controls(self) -> tuple[Control, ...]:

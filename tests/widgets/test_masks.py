@@ -251,3 +251,9 @@ def test_rendering_needs_no_widgets():
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "[]"
+
+
+def test_a_report_slides_over_the_ratio_or_what_a_strategy_has_instead():
+    assert [explorer(strategy=name).twin_control for name in ("tube", "nested", "everest", "none", "painted")] == [
+        "ratio", "student_ratio", "visible", "", "",
+    ]  # fmt: skip

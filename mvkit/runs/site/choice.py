@@ -65,6 +65,7 @@ def _unbegun(account: Account, planned: dict, states: dict[str, Account]) -> Acc
     if failed:
         status = {"state": "skipped", "cause": f"needs {failed.name}, {failed.state}: {failed.cause}"}
     else:
-        waits = ", ".join(need.name for need in needs if not need.done)
+        done = [need.name for need in needs if need.done]
+        waits = ", ".join(need for need in planned.get("needs", []) if need not in done)
         status = {"state": "not begun", "cause": f"waits for {waits}" if waits else "planned by a sweep"}
     return Account(account.folder, status, planned.get("parameters", {}))

@@ -26,7 +26,7 @@ _GOES_ON = "the same command goes on from its checkpoint"
 
 def overview(runs: Sequence[Account], made: str, *, metrics: Sequence[str] = (), links: Mapping[str, str]) -> str:
     """HTML of index.html. made: when, as text. metrics: measures to show; links: run -> its report in the site."""
-    counts = Counter(run.state for run in runs)
+    counts = Counter(sorted((run.state for run in runs), key=lambda state: (state != "done", state)))
     lead = f"<p>{', '.join(f'{count} {escape(state)}' for state, count in counts.items())}; {escape(made)}.</p>"
     chosen = list(metrics) or shown_measures(runs)
     grouped = groups(runs)
