@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from mvkit.cli import checks, clone, differences, figures, notebooks, sets, sweeps, training
+from mvkit.cli import benches, checks, clone, differences, figures, notebooks, reports, sets, sweeps, training
 from mvkit.cli.options import say
 from mvkit.errors import MvkitError
 
@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     **_PLAIN,
 )
-for command in (notebooks.demo, notebooks.lab, notebooks.run, notebooks.report, training.train, checks.parity):
+for command in (notebooks.demo, notebooks.lab, notebooks.run, reports.report, training.train, checks.parity):
     app.command(cls={"run": notebooks.NotebookHelp, "train": training.SpecHelp}.get(command.__name__))(command)
 data = typer.Typer(help="List, make, check and re-encode data sets.\n\nExample: mvkit data make --clips 640", **_PLAIN)
 for name, command in (("list", sets.names), ("make", sets.make), ("audit", sets.audit), ("ingest", sets.ingest)):
@@ -38,9 +38,9 @@ figure = typer.Typer(
 for name, command in (("list", figures.names), ("rebuild", figures.rebuild), ("export", figures.export)):
     figure.command(name)(command)
 app.add_typer(figure, name="figure")
-bench = typer.Typer(help="Benchmarks of this machine.\n\nExample: mvkit bench masks", **_PLAIN)
-bench.command("masks")(checks.bench_masks)
-bench.command("ui")(checks.bench_ui)
+bench = typer.Typer(help="Benchmarks of this machine.\n\nExample: mvkit bench step", **_PLAIN)
+for command in (benches.step, benches.peer, benches.data, benches.masks, benches.scale, benches.ui):
+    bench.command()(command)
 app.add_typer(bench, name="bench")
 app.command()(sweeps.sweep)
 app.command()(differences.diff)

@@ -38,20 +38,6 @@ def parity(
     raise typer.Exit(0 if passed else 1)
 
 
-def bench_masks(
-    out: Annotated[Path | None, typer.Option(help="File for the results, as JSON.")] = None,
-    rounds: Annotated[int, typer.Option(help="Pairs of step and draw for each masker.")] = 5,
-) -> None:
-    """Drawing 64 masks of each strategy, as a share of the ViT-S training step they are for; takes some minutes.
-
-    Example: mvkit bench masks --out reports/benchmarks/masks.json
-    """
-    from mvkit.bench import bench_masks as measure
-
-    for cost in measure(rounds=rounds, out=out):
-        typer.echo(cost.line())
-
-
 def doctor(as_json: AsJson = False) -> None:
     """Check this machine: each line says what was found and, if needed, what to do; exit code 1 on a failure.
 

@@ -2,6 +2,7 @@
 
 from mvkit.viz import attention as attention
 from mvkit.viz import bands as bands
+from mvkit.viz import benchmarks as benchmarks
 from mvkit.viz import clips as clips
 from mvkit.viz import cost as cost
 from mvkit.viz import curves as curves
@@ -29,6 +30,7 @@ __all__ = [
     "TrainingLine",
     "attention",
     "bands",
+    "benchmarks",
     "clips",
     "cost",
     "curves",
