@@ -60,7 +60,7 @@ def alternate(
     found: dict[str, list[float]] = {name: [] for name in calls}
     gc.collect()
     for number in range(rounds):
-        order = list(calls) if number % 2 == 0 else list(reversed(calls))
+        order = list(calls) if number % 2 == 0 else list(calls)[::-1]
         for name in order:
             found[name].append(seconds(calls[name], clock, device))
     return found

@@ -88,7 +88,7 @@ def bench_data(
 
 
 def _readers(
-    kind: str, paths: list[Path], names: Sequence[str], records: Mapping[str, AuditRecord], options: Mapping[str, int],
+    kind: str, paths: list[Path], names: Sequence[str], records: Mapping[str, AuditRecord], options: Mapping[str, Any],
     rounds: int, clock: str, progress: Say,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Every reader that is exact on all these files, with the baseline, over the same clips."""
@@ -119,7 +119,7 @@ def _readers(
         yield row
 
 
-def _numbers(path: Path, options: Mapping[str, int], place: int) -> np.ndarray:
+def _numbers(path: Path, options: Mapping[str, Any], place: int) -> np.ndarray:
     span = (options["frames"] - 1) * options["stride"] + 1
     first = np.random.default_rng(place).integers(max(1, probe(path).frames - span + 1))
     return np.minimum(first + np.arange(options["frames"]) * options["stride"], probe(path).frames - 1)
@@ -139,7 +139,8 @@ def _decord_pil(size: int, path: Path, numbers: np.ndarray, place: int) -> Tenso
 
     video = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
     frames = video.get_batch(numbers).asnumpy()
-    box = multi_scale_box(*frames.shape[1:3], size, np.random.default_rng(place))
+    height, width = frames.shape[1:3]
+    box = multi_scale_box(height, width, size, np.random.default_rng(place))
     corners = (box.left, box.top, box.left + box.width, box.top + box.height)
     made = [Image.fromarray(frame).crop(corners).resize((size, size), Image.Resampling.BILINEAR) for frame in frames]
     return torch.from_numpy(np.stack([np.asarray(picture) for picture in made])).permute(0, 3, 1, 2)
@@ -159,7 +160,7 @@ def _appetite(size: str, frames: int, image: int, precision: str) -> float:
 
 
 def _loaders(
-    paths: list[Path], clips: int, workers: Sequence[int], options: Mapping[str, int],
+    paths: list[Path], clips: int, workers: Sequence[int], options: Mapping[str, Any],
     records: Mapping[str, AuditRecord], appetite: Mapping[str, float], progress: Say,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """The loader with each count of workers, by the wall clock; starting the workers does not count."""
@@ -182,7 +183,7 @@ def _loaders(
 
 
 def _memory(
-    reader: str, paths: list[Path], clips: int, options: Mapping[str, int], records: Mapping[str, AuditRecord]
+    reader: str, paths: list[Path], clips: int, options: Mapping[str, Any], records: Mapping[str, AuditRecord]
 ) -> dict[str, Any]:
     """Resident MB after every tenth of `clips` clips; start is after the first tenth, when all caches are full."""
     dataset = ClipDataset(videos.as_manifest(paths, clips), **options, audit=records, reader=reader)

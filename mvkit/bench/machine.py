@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def matmul_limit(
     torch's libraries are asked (`models.linear`): the limit is the machine's, not that of the slower one.
     """
     found = []
-    ways = [torch.matmul]
+    ways: list[Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = [torch.matmul]
     if dtype is torch.float32 and torch.device(device).type == "cpu" and prefers_onednn():
         ways.append(lambda left, right: linear(left, right.t()))
     for rows, inner, columns in _SIDES[torch.device(device).type]:

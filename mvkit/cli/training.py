@@ -45,9 +45,12 @@ def train(
     clips: Annotated[int, typer.Option(help="Of a recipe: clips in your list, if not the card's number.", min=0)] = 0,
     show: Annotated[bool, typer.Option("--print", help="Show the recipe and write nothing; --json: its SPEC.")] = False,
     recipes: Annotated[bool, typer.Option("--recipes", help="List the published runs.")] = False,
+    processes: Annotated[int, typer.Option(help="Processes on this machine; a GPU each where there are GPUs.")] = 1,
     as_json: AsJson = False,
 ) -> None:
     """Pre-train without a notebook; call it again to go on after an interruption.
+
+    SIGTERM and the spec's time_limit save and end with exit code 75: call it again.
 
     Example: mvkit train spec.json --out runs/tiny
 
@@ -81,7 +84,10 @@ def train(
             raise OptionError(f"recipe '{recipe}' trains on {wanted.card}: give your list of it with --manifest")
         typer.echo(published(recipe).table(clips), err=True)
         clips = clips or published(recipe).clips()
-    _run(wanted, out, as_json, clips)
+    if processes == 1:
+        _run(wanted, out, as_json, clips)
+    else:
+        _run_in(processes, wanted, out, as_json)
 
 
 _LINE = "{recipe:32} {epochs:>5} epochs  batch {batch:>5}  effective lr {effective_lr:<9g} {teachers}"
@@ -112,9 +118,9 @@ def _roles(said: list[str]) -> dict[str, str]:
 
 def _run(wanted: RunSpec, out: Path, as_json: bool, clips: int = 0) -> None:
     """Train to the end, or to an interruption, and say what came of it. clips: what the steps were counted for."""
-    from mvkit.eval import knn_monitor
     from mvkit.runs.progress import Progress
-    from mvkit.train import clips_and_labels, fit, open_manifest, open_source, train_split
+    from mvkit.train import fit, open_manifest, open_source, train_split
+    from mvkit.train.interrupt import REQUEUE, Requeue
     from mvkit.train.state import found
 
     manifest = open_manifest(wanted)
@@ -123,11 +129,7 @@ def _run(wanted: RunSpec, out: Path, as_json: bool, clips: int = 0) -> None:
         typer.echo(
             f"{len(chosen)} clips in the list, {clips} in the schedule: --clips {len(chosen)} counts these", err=True
         )
-    source, monitor = open_source(wanted, chosen), None
-    if wanted.monitor_every:
-        # Reads both splits into memory, so it is for small sets; a set without a val split is refused by name.
-        known, unseen = (clips_and_labels(wanted, manifest.split(name)) for name in ("train", "val"))
-        monitor = knn_monitor(known, unseen)
+    source, watched = open_source(wanted, chosen), monitor(wanted, manifest) if wanted.monitor_every else None
     saved = [path.name for path in found(out / "checkpoint")]
     if saved:
         typer.echo(f"going on from {saved[-1]}", err=True)
@@ -138,12 +140,12 @@ def _run(wanted: RunSpec, out: Path, as_json: bool, clips: int = 0) -> None:
         line.show(f"step {record['step']}/{wanted.steps}", numbers)
 
     try:
-        run = fit(wanted, source, out=out, monitor=monitor, progress=show)
+        run = fit(wanted, source, out=out, monitor=watched, progress=show)
     except KeyboardInterrupt as stop:
         # Said here: typer turns the interrupt into an exit code and drops what it says.
         line.end()
         typer.echo(f"mvkit: {stop or 'interrupted'}; the same command goes on from what is saved", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(REQUEUE if isinstance(stop, Requeue) else 130) from None
     finally:
         line.end()
     replaced = {str(path): reason for path, reason in source.dataset.broken.items()}
@@ -157,3 +159,33 @@ def _run(wanted: RunSpec, out: Path, as_json: bool, clips: int = 0) -> None:
         )
     else:
         typer.echo(f"done: {out}")
+
+
+def monitor(wanted: RunSpec, manifest: Any) -> Any:
+    """kNN accuracy of the val split among the train split; both are read into memory, so it is for small sets.
+
+    Raises DataError for a set without a val split.
+    """
+    from mvkit.eval import knn_monitor
+    from mvkit.train import clips_and_labels
+
+    known, unseen = (clips_and_labels(wanted, manifest.split(name)) for name in ("train", "val"))
+    return knn_monitor(known, unseen)
+
+
+def _run_in(processes: int, wanted: RunSpec, out: Path, as_json: bool) -> None:
+    """The same in several processes, which say themselves what goes on."""
+    from tempfile import TemporaryDirectory
+
+    from mvkit.train.interrupt import REQUEUE, Requeue
+    from mvkit.train.launch import launch
+
+    with TemporaryDirectory() as folder:
+        spec = Path(folder) / "spec.json"
+        wanted.write(spec)
+        try:
+            launch(spec, out, processes, monitor="mvkit.cli.training:monitor" if wanted.monitor_every else "")
+        except KeyboardInterrupt as stop:
+            typer.echo(f"mvkit: {stop}; the same command goes on from what is saved", err=True)
+            raise typer.Exit(REQUEUE if isinstance(stop, Requeue) else 130) from None
+    typer.echo(json.dumps({"folder": str(out), "processes": processes}) if as_json else f"done: {out}")

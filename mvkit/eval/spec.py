@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from mvkit.data import augment as recipes
 from mvkit.data.randaugment import RandAugment
-from mvkit.errors import OptionError, unknown
 from mvkit.eval.mixup import ClipMixup
 from mvkit.eval.multiview import Views
 from mvkit.models.vit import VideoViT
 from mvkit.tokens import TokenGrid
+from mvkit.train.record import Record
 
 
-class FinetuneSpec(BaseModel):
+class FinetuneSpec(Record):
     """One fine-tuning for classification, and how its result is tested.
 
     label: the label set of the manifest. frames, stride: of a clip, in frames of the file; sampling: a name in
@@ -29,8 +29,6 @@ class FinetuneSpec(BaseModel):
     test_rule, test_clips, test_crops: see `Views`; `views` is made of them. cache: keep decoded files in memory.
     Raises OptionError with one line for unknown names, wrong types and values out of range.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     label: str = "label"
     frames: int = Field(16, ge=1)
@@ -69,17 +67,6 @@ class FinetuneSpec(BaseModel):
     device: str = "auto"
     workers: int = Field(0, ge=0)
     cache: bool = False
-
-    def __init__(self, **values: Any) -> None:
-        for name in values:
-            if name not in type(self).model_fields:
-                raise OptionError(f"FinetuneSpec: {unknown('option', name, type(self).model_fields)}")
-        try:
-            super().__init__(**values)
-        except ValidationError as err:
-            first = err.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "FinetuneSpec"
-            raise OptionError(f"FinetuneSpec: {where}: {first['msg']}, got {first['input']!r}") from None
 
     @model_validator(mode="after")
     def _fits(self) -> FinetuneSpec:

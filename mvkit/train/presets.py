@@ -93,6 +93,15 @@ _METHODS: dict[str, dict[str, Any]] = {
     "amd": {"options": {**_FLAT, **_SPACE}, "lr": 0.048, "steps": {"quick": 1000, "long": 4000}},
     "maskagain": {"options": {**_SPACE, "ratio": 0.75}, "lr": 0.048, "steps": {"quick": 1200, "long": 3000}},
     "umt": {"options": {**_SPACE, "tubelet": 2, "ratio": 0.75}, "lr": 0.048, "steps": {"quick": 1200, "long": 3000}},
+    # Two stories in turn, seen whole (8 frames, every third). It runs; what it learns is not measured yet.
+    "umt_vl": {
+        "options": {**_SPACE, "tubelet": 2, "ratio": 0.75, "text_size": "tiny", "embed_width": 64, "image_share": 0.25},
+        "data": {"clips": 1024, "val": 512, "seed": 0, "story": "all"},
+        "stride": 3,
+        "batch": 32,
+        "lr": 0.008,
+        "steps": {"quick": 400, "long": 4000},
+    },
 }
 
 

@@ -17,6 +17,7 @@ from mvkit.data.loader import clip_loader
 from mvkit.data.manifest import Manifest, read_manifest
 from mvkit.data.store import load_arrays
 from mvkit.errors import OptionError
+from mvkit.train.parallel import place
 from mvkit.train.seed import derive
 from mvkit.train.spec import RunSpec
 
@@ -50,17 +51,23 @@ def train_split(manifest: Manifest) -> Manifest:
 
 @dataclass(frozen=True)
 class Source:
-    """Batches of a set, from any step on; the same for the same step. `dataset.broken` lists what could not be read."""
+    """Batches of a set, from any step on; the same for the same step. `dataset.broken` lists what could not be read.
+
+    Of several processes each is given its own files of every step, which together are those of one process.
+    """
 
     dataset: ClipDataset
     spec: RunSpec
 
     def __call__(self, first: int) -> Iterator[Batch]:
-        spec = self.spec
+        spec, (rank, world) = self.spec, place()
         return iter(
             clip_loader(
                 self.dataset,
-                spec.batch,
+                spec.batch // world,
+                rank=rank,
+                world=world,
+                pin=spec.device != "cpu" and torch.cuda.is_available(),
                 seed=derive(spec.seed, "order") >> 32,
                 start_step=first,
                 epochs=None,

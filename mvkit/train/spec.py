@@ -6,19 +6,21 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from mvkit.errors import OptionError, unknown
+from mvkit.errors import OptionError
+from mvkit.train.record import Record
+
+# Settings that say how a run is kept going, not what it computes: it may go on with others.
+_OUTSIDE = frozenset({"workers", "timeout", "time_limit", "tracker"})
 
 
-class RunSpec(BaseModel):
+class RunSpec(Record):
     """One pre-training run.
 
     Each field says what it is; `mvkit train --help` lists them.
     Raises OptionError with one line for unknown names, wrong types and values out of range.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     method: str = Field("videomae", description="what is trained: a name in mvkit.methods")
     options: dict[str, Any] = Field(default_factory=dict, description="the method's own: size, ratio, masker, ...")
@@ -41,13 +43,15 @@ class RunSpec(BaseModel):
     sampling: str = Field("dense", description="a name in mvkit.data.sampling")
     cache: bool = Field(False, description="keep decoded files in memory")
     steps: int = Field(400, ge=1, description="optimiser steps of the whole run")
-    batch: int = Field(32, ge=1, description="files of a step, each with one clip or `repeats` of them")
+    batch: int = Field(
+        32, ge=1, description="files of a step over all processes, each with one clip or `repeats` of them"
+    )
     repeats: int = Field(
         1,
         ge=1,
         description="augmented copies of each clip read, with a mask each; the learning rate does not count them",
     )
-    accumulate: int = Field(1, ge=1, description="parts a batch is computed in, one after the other")
+    accumulate: int = Field(1, ge=1, description="parts a process computes its batch in, one after the other")
     teacher_cache: int = Field(
         0, ge=0, description="MiB of memory for what teachers said of clips that come again unchanged; 0 keeps nothing"
     )
@@ -58,31 +62,38 @@ class RunSpec(BaseModel):
     beta2: float = Field(0.95, gt=0, lt=1, description="AdamW's second beta")
     clip_grad: float | None = Field(None, gt=0, description="largest gradient norm; null for none")
     seed: int = Field(0, ge=0, description="of weights, order and masks")
-    precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="of the forward pass; auto takes bf16 where the device is good at it"
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="decay of a running mean of the weights, watched and saved beside; 0 keeps none"
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="of the forward pass; auto takes bf16 where the device is good at it; fp16 is for CUDA"
     )
     device: str = Field("auto", description="cpu, cuda, cuda:1, mps; auto takes the best there is")
+    parallel: Literal["ddp", "fsdp"] = Field(
+        "ddp", description="several processes: each with all weights and optimiser states (ddp) or a shard (fsdp)"
+    )
+    timeout: float = Field(600.0, gt=0, description="seconds a process waits for the others before the job ends")
+    time_limit: float = Field(
+        0.0, ge=0, description="seconds after which the run saves and stops, to be called again; 0 for no limit"
+    )
+    checkpoint_blocks: bool = Field(
+        False, description="compute each block again in the backward pass: less memory, more time, the same numbers"
+    )
+    deterministic: bool = Field(False, description="only deterministic kernels, so that a GPU repeats a run to the bit")
     workers: int = Field(0, ge=0, description="processes that read clips; 0 reads in the training process")
     log_every: int = Field(10, ge=1, description="steps between lines of the journal")
     monitor_every: int = Field(0, ge=0, description="steps between looks at kNN accuracy; 0 never looks")
     checkpoint_every: int = Field(0, ge=0, description="steps between checkpoints; 0 keeps the last state only")
     keep: int = Field(2, ge=1, description="newest checkpoints kept")
-
-    def __init__(self, **values: Any) -> None:
-        for name in values:
-            if name not in type(self).model_fields:
-                raise OptionError(f"RunSpec: {unknown('option', name, type(self).model_fields)}")
-        try:
-            super().__init__(**values)
-        except ValidationError as err:
-            first = err.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "RunSpec"
-            raise OptionError(f"RunSpec: {where}: {first['msg']}, got {first['input']!r}") from None
+    best: str = Field("", description="score of the monitor whose best checkpoint is kept too, as 'knn/label'")
+    tracker: Literal["", "tensorboard"] = Field("", description="where the journal's numbers go besides")
 
     @model_validator(mode="after")
     def _warmup_fits(self) -> RunSpec:
         if self.warmup > self.steps:
             raise ValueError(f"warmup of {self.warmup} steps is longer than the run of {self.steps}")
+        if self.best and not self.monitor_every:
+            raise ValueError(f"best='{self.best}' needs monitor_every above 0, so that there are scores to compare")
         return self
 
     @property
@@ -92,6 +103,19 @@ class RunSpec(BaseModel):
     @property
     def effective_min_lr(self) -> float:
         return self.min_lr * self.batch / 256
+
+    def differences(self, other: RunSpec) -> list[str]:
+        """Names of the settings in which two specs train differently; none: they may share a folder."""
+        return [
+            name
+            for name in type(self).model_fields
+            if name not in _OUTSIDE and getattr(self, name) != getattr(other, name)
+        ]
+
+    def per_step(self, processes: int = 1) -> str:
+        """What a step takes, in a line: the global batch and the rate that is used."""
+        share = f"{processes} x {self.batch // processes}" if processes > 1 else "one process"
+        return f"batch {self.batch} ({share}), lr {self.lr:g} per 256 clips = {self.effective_lr:g}"
 
     def method_options(self) -> dict[str, Any]:
         """What `methods.create` is called with."""

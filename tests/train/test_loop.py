@@ -125,6 +125,18 @@ def test_the_monitor_is_asked_at_both_ends_and_between_and_cannot_change_trainin
     assert losses(watched) == losses(mvkit.fit(SPEC, source))
 
 
+def test_who_looks_is_shown_the_method_at_the_monitored_steps_and_cannot_change_training():
+    seen = []
+
+    def look(step, method):
+        torch.rand(7)
+        seen.append((step, method.training))
+
+    watched = mvkit.fit(SPEC.model_copy(update={"monitor_every": 4}), source, look=look)
+    assert seen == [(0, False), (4, False), (6, False)]
+    assert losses(watched) == losses(mvkit.fit(SPEC, source))
+
+
 def test_replaced_files_are_in_the_journal():
     def broken(first):
         for batch in source(first):
@@ -173,5 +185,5 @@ def test_a_method_without_teachers_of_whole_clips_keeps_nothing(monkeypatch):
     def refuse(*_):
         raise AssertionError("nothing to keep")
 
-    monkeypatch.setattr("mvkit.train.loop.TargetCache", refuse)
+    monkeypatch.setattr("mvkit.train.step.TargetCache", refuse)
     mvkit.fit(SPEC.model_copy(update={"teacher_cache": 1}), source)

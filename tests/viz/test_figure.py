@@ -30,6 +30,12 @@ NUMBERS = {"ratio": 0.5, "count_min": 15.0, "count_max": 16.0, "place_leak": 0.2
 PROFILE = {"positional_map": MAP, "visible_per_step": LINE[:T], "rho_space": 1 - LINE[:H] / 9, "rho_time": LINE[:T]}
 
 FIGURES = {
+    "bars": lambda **k: viz.benchmarks.bars(
+        {"fp32": {"small": np.array([0.6, 0.5, 0.7]), "base": np.array([0.4, 0.3, 0.45])}}, what="share", **k
+    ),
+    "growth": lambda **k: viz.benchmarks.growth(
+        {"batch": {"values": np.array([1.0, 2, 4]), "time": np.array([30.0, 20, 10])}}, **k
+    ),
     "clips": lambda **k: viz.clips.strips(np.stack([CLIP] * 3), ["a", "b", "ç"], frames=2, **k),
     "masks": lambda **k: viz.masks.montage(
         CLIP,

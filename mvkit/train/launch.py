@@ -1,0 +1,70 @@
+"""A run in several processes of this machine, started from one and ended with it: torch.distributed.run, with causes.
+
+`torch.distributed.run` itself ends with 1 whatever its children say; here their exit codes decide.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+from mvkit.errors import OptionError, RunError
+from mvkit.train.interrupt import REQUEUE, Requeue
+
+# Seconds that processes have to finish a step and save, after SIGTERM.
+GRACE = 120
+
+
+def launch(spec: Path, out: Path, processes: int, *, monitor: str = "") -> None:
+    """Train the spec in a file in `processes` children, to the end; SIGTERM and SIGINT reach them and save.
+
+    monitor: as for `mvkit.train.worker`. Raises Requeue where the children saved and want to be called again, RunError
+    with the cause where one failed or died, OptionError for no process at all.
+    """
+    if processes < 1:
+        raise OptionError(f"processes must be 1 or more, got {processes}")
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=processes,
+        run_id=f"mvkit-{os.getpid()}",
+        rdzv_backend="c10d",
+        rdzv_endpoint="127.0.0.1:0",
+        max_restarts=0,
+        monitor_interval=0.5,
+        shutdown_timeout=GRACE,
+    )
+    command = ["-m", "mvkit.train.worker", str(spec), "--out", str(out)]
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # else every process takes all cores
+    try:
+        elastic_launch(config, sys.executable)(*command, *(["--monitor", monitor] if monitor else []))
+    except ChildFailedError as err:
+        raise _ended(err) from None
+    except SignalException as stop:
+        said = "stopped and saved, if a step was done"
+        raise Requeue(said) if stop.sigval == signal.SIGTERM else KeyboardInterrupt(said) from None
+
+
+def _ended(err: ChildFailedError) -> BaseException:
+    codes = [failure.exitcode for failure in err.failures.values()]
+    if REQUEUE in codes:
+        return Requeue("stopped and saved")
+    if 130 in codes:
+        return KeyboardInterrupt("stopped and saved")
+    rank, first = err.get_first_failure()
+    return RunError(f"process {rank} {_cause(first)}; the same command goes on from the last checkpoint")
+
+
+def _cause(failure: ProcessFailure) -> str:
+    if failure.exitcode < 0:
+        name = signal.Signals(-failure.exitcode).name
+        return f"was killed by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
+    if Path(failure.error_file).is_file():  # else torch says how to get one
+        return f"failed: {failure.message.strip().splitlines()[-1]}"
+    return f"ended with exit code {failure.exitcode}; its last words are above"

@@ -1,0 +1,72 @@
+"""Runs in several processes on this machine, for the tests of this folder."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+SPEC: dict[str, Any] = {
+    "options": {"size": "tiny", "patch": 8, "ratio": 0.5}, "data": {"clips": 20, "val": 8, "frames": 6},
+    "frames": 4, "image": 16, "batch": 4, "cache": True, "precision": "fp32", "device": "cpu", "clip_grad": 1.0,
+    "lr": 0.03, "steps": 8, "log_every": 1, "checkpoint_every": 3, "timeout": 60,
+}  # fmt: skip
+# Where KILL_AT is set, the process KILL_RANK dies, or gets that signal, as that step begins.
+KILL = """import os, signal
+from mvkit.train.step import Step
+moved = Step.__call__
+def call(self, batch, step):
+    if step == int(os.environ.get("KILL_AT", -1)) and str(self.team.rank) in os.environ.get("KILL_RANK", ""):
+        os.kill(os.getpid(), getattr(signal, os.environ.get("KILL_WITH", "SIGKILL")))
+    return moved(self, batch, step)
+Step.__call__ = call
+from mvkit.train.worker import main
+main()
+"""
+
+
+def fit_in_processes(folder: Path, processes: int, out: str = "run", /, **said: Any) -> list[tuple[int, str]]:
+    """Train in folder/out; exit code and words of each process, in the order of ranks.
+
+    said: fields of the spec that differ from SPEC, and in capitals variables of the environment.
+
+    Started one by one and not by torch.distributed.run, whose exit code is 1 whatever its children say.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    spec = SPEC | {name: value for name, value in said.items() if name.islower()}
+    (folder / "spec.json").write_text(json.dumps(spec))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = []
+    for rank in range(processes):
+        places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "MASTER_PORT": port}
+        environ = os.environ | {name: str(value) for name, value in (places | said).items() if name.isupper()}
+        environ |= {"MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
+        environ["PYTHONPATH"] = str(Path(__file__).parents[2])
+        children.append(
+            subprocess.Popen(
+                [sys.executable, "-c", KILL, "spec.json", "--out", out],
+                cwd=folder,
+                env=environ,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    try:
+        words = [child.communicate(timeout=240)[1] for child in children]
+    finally:
+        for child in children:
+            child.kill()
+    return [(child.returncode, said) for child, said in zip(children, words, strict=True)]
+
+
+def losses(folder: Path, out: str = "run") -> list[float]:
+    """Of the journal in folder/out; the steps must follow each other."""
+    lines = [json.loads(line) for line in (folder / out / "metrics.jsonl").read_text().splitlines()]
+    lines = [line for line in lines if "loss" in line]
+    assert [line["step"] for line in lines] == list(range(1, len(lines) + 1))
+    return [line["loss"] for line in lines]
