@@ -113,6 +113,7 @@ class Execution:
             if ending := self._stopped(**where):
                 return ending
             try:
+                self._weigh()
                 self.on_cell(number, len(code))
                 if self.cell_timeout is not None:
                     end = asyncio.get_running_loop().time() + self.cell_timeout
