@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from mvkit import checkpoints, methods
+from mvkit.bench.lab import chromium, find_chromium
 from mvkit.data import shapes
 from mvkit.runs.lint import check_notebook
 from mvkit.runs.parameters import Parameters
@@ -83,3 +84,37 @@ def test_the_results_of_a_walk_say_that_the_loss_by_hand_is_the_methods_and_hold
     assert differences and all(value <= 1e-5 for value in differences.values())
     assert {score["labels"] for score in found["scores"]} == {"appearance", "motion"}
     assert "untrained" in {score["encoder"] for score in found["scores"]} and len(found["scores"]) >= 8
+
+
+@pytest.fixture(scope="module")
+def browser():
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if find_chromium() is None:
+        pytest.skip("no Chromium on this machine to open reports with")
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.mark.notebook
+@pytest.mark.browser
+@pytest.mark.slow
+def test_its_report_opens_without_a_network_and_its_sliders_move(outcome, browser):
+    page, wrong = browser.new_page(), []
+    page.context.set_offline(True)
+    page.on("requestfailed", lambda request: wrong.append(request.url[:80]))
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.goto(outcome.folder.report.as_uri())
+    pictures = page.locator("img")
+    assert pictures.count() > 0
+    assert all(pictures.nth(i).evaluate("one => one.complete && one.naturalWidth > 0") for i in range(pictures.count()))
+    sliders = page.locator("input[type=range]")
+    if Path(outcome.status["notebook"]).stem[:2] in ("01", "08", "09"):
+        assert sliders.count() > 0
+    for slider in [sliders.nth(i) for i in range(sliders.count())]:
+        picture = slider.locator("xpath=ancestor::figure[1]//img")
+        before, place = picture.get_attribute("src"), slider.input_value()
+        slider.focus()
+        slider.press("ArrowLeft" if place == slider.get_attribute("max") else "ArrowRight")
+        assert slider.input_value() != place and picture.get_attribute("src") != before
+    assert wrong == []
+    page.close()

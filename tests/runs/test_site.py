@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mvkit.bench.lab import chromium, find_chromium
 from mvkit.cli import call
 from mvkit.errors import RunError
 from mvkit.runs.account import Account
@@ -221,14 +222,11 @@ def test_the_command_lists_as_before_and_writes_a_site(reports, tmp_path, capsys
 
 @pytest.fixture(scope="module")
 def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if find_chromium() is None:
         pytest.skip("no Chromium on this machine to open the site with")
-    with playwright.sync_playwright() as p:
-        opened = p.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
