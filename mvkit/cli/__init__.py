@@ -1,7 +1,7 @@
 """`mvkit`: a thin door. Rooms load inside the commands, so that `mvkit --help` waits for nothing.
 
 Exit codes: 0 done, 1 something checked or run has failed, 2 wrong use or a refused input, 3 another process works on
-the run, 4 the kernel died, 5 the time limit is over, 6 out of memory, 7 the disk is full, 75 training stopped and saved,
+the run, 4 the kernel died, 5 the time limit is over, 6 out of memory, 7 the disk is full, 75 training was saved,
 130 interrupted (both can be called again and go on).
 """
 
