@@ -105,9 +105,7 @@ def test_its_report_opens_without_a_network_and_its_sliders_move(outcome, browse
     page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
     page.goto(outcome.folder.report.as_uri())
     pictures, name = page.locator("img"), Path(outcome.status["notebook"]).stem
-    assert (
-        pictures.count() > 0 or name == "11_compare_methods"
-    )  # a fresh project has no runs, and it says so
+    assert pictures.count() > 0 or name == "11_compare_methods"  # a fresh project has no runs, and it says so
     assert all(pictures.nth(i).evaluate("one => one.complete && one.naturalWidth > 0") for i in range(pictures.count()))
     sliders = page.locator("input[type=range]")
     if name[:2] in ("01", "08", "09"):
