@@ -21,8 +21,8 @@ from mvkit.tokens import TokenGrid
 
 
 @dataclass(frozen=True)
-class AttentionDistance:
-    """Means over the queries of a clip, each (L, B, heads); L blocks in the order of `blocks`.
+class Reach:
+    """How far and how widely, and the same of uniform attention over the same tokens.
 
     space: pixels, the time between two tokens ignored. time: seconds, their places ignored. entropy: of a row, as a
     share of that of uniform attention, 0 (one token) to 1; NaN where one token is visible. other_steps: the share of
@@ -30,7 +30,6 @@ class AttentionDistance:
     uniform_other_steps is (t-1)/t. An image encoder never leaves its step: its time and other_steps are 0.
     """
 
-    blocks: tuple[int, ...]
     space: Tensor
     time: Tensor
     entropy: Tensor
@@ -38,6 +37,13 @@ class AttentionDistance:
     uniform_space: Tensor
     uniform_time: Tensor
     uniform_other_steps: Tensor
+
+
+@dataclass(frozen=True)
+class AttentionDistance(Reach):
+    """Means over the queries of a clip, each (L, B, heads); L blocks in the order of `blocks`."""
+
+    blocks: tuple[int, ...]
 
 
 @torch.no_grad()
@@ -57,26 +63,13 @@ def attention_distance(
     found = torch.stack([_of_block(blocks[number], scale) for number in numbers])  # (L, 4, B, heads + 1)
     space, time, other, entropy = found[..., :-1].unbind(1)
     uniform = found[0, :, :, -1]
-    return AttentionDistance(numbers, space, time, entropy, other, uniform[0], uniform[1], uniform[2])
+    return AttentionDistance(space, time, entropy, other, uniform[0], uniform[1], uniform[2], blocks=numbers)
 
 
-@dataclass(frozen=True)
-class RowReach:
-    """The same of one map, each (B,): of a query's row all four, of a map without a query the entropy alone (others
-    NaN). uniform_*: of uniform attention over the same tokens; entropy has none, it is a share of uniform already."""
+def row_reach(maps: Tensor, query: tuple[int, int, int] | None, *, patch: float, step: float) -> Reach:
+    """How far and how widely one map looks, each (B,); without a query the entropy alone, the others NaN.
 
-    space: Tensor
-    time: Tensor
-    entropy: Tensor
-    other_steps: Tensor
-    uniform_space: Tensor
-    uniform_time: Tensor
-    uniform_other_steps: Tensor
-
-
-def row_reach(maps: Tensor, query: tuple[int, int, int] | None, *, patch: float, step: float) -> RowReach:
-    """How far and how widely one map looks: maps (B, t, h, w) >= 0, NaN where hidden or not in view; need not sum to 1.
-
+    maps: (B, t, h, w) >= 0, NaN where hidden or not in view; they need not sum to 1.
     query: (t, y, x) that asks, None for a class token or a mean over queries. patch: pixels of a token's side. step:
     seconds from one step to the next. Raises ShapeError for a query outside the maps.
     """
@@ -89,13 +82,13 @@ def row_reach(maps: Tensor, query: tuple[int, int, int] | None, *, patch: float,
     entropy = torch.special.entr(share).sum(1) / count.double().log().where(count > 1, torch.nan)
     if query is None:
         nowhere = torch.full_like(entropy, torch.nan)
-        return RowReach(nowhere, nowhere, entropy, *[nowhere] * 4)
+        return Reach(nowhere, nowhere, entropy, *[nowhere] * 4)
     grid.index(*query)
     t, y, x = (torch.arange(size, device=maps.device) for size in grid.shape)
     apart = torch.stack(torch.meshgrid(t - query[0], y - query[1], x - query[2], indexing="ij")).flatten(1).double()
     far = torch.stack([apart[1:].norm(dim=0) * patch, apart[0].abs() * step, (apart[0] != 0).double()])
     of_map, uniform = far @ share.T, far @ even.double().T
-    return RowReach(of_map[0], of_map[1], entropy, of_map[2], *uniform)
+    return Reach(of_map[0], of_map[1], entropy, of_map[2], *uniform)
 
 
 def _of_block(block: QueryKeys, scale: Mapping[str, float]) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mvkit.errors import MaskError, OptionError, ShapeError
 from mvkit.inspect.attention import fuse
-from mvkit.inspect.attention_distance import RowReach, row_reach
+from mvkit.inspect.attention_distance import Reach, row_reach
 from mvkit.inspect.query_keys import QueryKeys, query_keys
 from mvkit.inspect.rollout import Kept, rollout
 from mvkit.maskers.base import TokenMask
@@ -119,7 +119,7 @@ class ClipAttention:
             found /= found.nansum()
         return found
 
-    def reach(self, found: Tensor, who: Who, *, step: float) -> RowReach:
+    def reach(self, found: Tensor, who: Who, *, step: float) -> Reach:
         """How far and how widely a map (t, h, w) of `who` looks, in pixels of this encoder's frames and, with `step`
         seconds from one step to the next, in seconds; `row_reach`'s, each (1,)."""
         return row_reach(found[None], who if isinstance(who, tuple) else None, patch=self.patch, step=step)

@@ -33,6 +33,24 @@ def draw(weights: Tensor, generator: torch.Generator) -> Tensor:
     return torch.multinomial(weights.to(generator.device), 1, generator=generator)[:, 0].to(weights.device)
 
 
+def draw_negatives(logits: Tensor, groups: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """logits: (B, B), row = clip -> for each caption another clip (B,), for each clip another caption (B,)."""
+    clips = draw(hard_weights(logits.T, groups), generator)
+    return clips, draw(hard_weights(logits, groups), generator)
+
+
+def pairs(
+    states: Tensor, words: Tensor, tokens: Tensor, clips: Tensor, captions: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """What a match head is asked, 3B each: those that belong together, captions with another clip, clips with another
+    caption."""
+    return (
+        torch.cat([states, states, states[captions]]),
+        torch.cat([words, words, words[captions]]),
+        torch.cat([tokens, tokens[clips], tokens]),
+    )
+
+
 def matching_loss(logits: Tensor, pairs: int) -> Tensor:
     """logits: (3B, 2), the first `pairs` = B rows belong together, the rest do not -> (), mean over all rows."""
     wanted = torch.zeros(len(logits), dtype=torch.long, device=logits.device)

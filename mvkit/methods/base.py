@@ -6,13 +6,14 @@ The loop knows nothing of masks, teachers or decoders. A method owns them, and h
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from mvkit.errors import ShapeError
 from mvkit.maskers.base import TokenMask
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import VideoViT
@@ -29,6 +30,12 @@ class StepOutput:
     parts: Mapping[str, Tensor]
     masks: Mapping[str, TokenMask]
     artifacts: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def check_captions(clips: Tensor, captions: Sequence[str]) -> None:
+    """Raises ShapeError unless there is one caption a clip."""
+    if len(captions) != len(clips):
+        raise ShapeError(f"{len(clips)} clips came with {len(captions)} captions; one each is wanted")
 
 
 class Method(nn.Module, ABC):

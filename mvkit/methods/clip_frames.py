@@ -21,7 +21,7 @@ from mvkit.data.captions import normalise
 from mvkit.errors import ShapeError
 from mvkit.losses.contrastive import contrastive_loss
 from mvkit.maskers.none import NoneMasker
-from mvkit.methods.base import Method, StepOutput, Targets
+from mvkit.methods.base import Method, StepOutput, Targets, check_captions
 from mvkit.models.sizes import size as named_size
 from mvkit.models.text import TextTower
 from mvkit.models.vit import VideoViT
@@ -116,8 +116,7 @@ class ClipFrames(Method):
         captions: Sequence[str] = (),
     ) -> StepOutput:
         """captions: one a clip. Raises ShapeError for another number of them."""
-        if len(captions) != len(clips):
-            raise ShapeError(f"{len(clips)} clips came with {len(captions)} captions; one each is wanted")
+        check_captions(clips, captions)
         with torch.no_grad():  # in place and not in the graph: a clamped value would never get a gradient again
             self.logit_scale.clamp_(max=-math.log(COLDEST))
         mask = self.masker(self.encoder.grid, len(clips), generator=generator).to(clips.device).primary

@@ -22,14 +22,14 @@ from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from mvkit import checkpoints, maskers
-from mvkit.errors import OptionError, ShapeError, unknown
+from mvkit.errors import OptionError, unknown
 from mvkit.losses.alignment import alignment_loss, unit
 from mvkit.losses.contrastive import caption_groups, contrastive_loss, gathered
-from mvkit.losses.matching import draw, hard_weights, matching_loss
+from mvkit.losses.matching import draw_negatives, matching_loss, pairs
 from mvkit.losses.words import hide_words, word_loss
 from mvkit.maskers.base import MaskContext, Masker, MaskSet, TokenMask
 from mvkit.methods._aligned import Aligned, visible_features
-from mvkit.methods.base import StepOutput, Targets
+from mvkit.methods.base import StepOutput, Targets, check_captions
 from mvkit.models import bert
 from mvkit.models.bert import FusionBert, WordHead
 from mvkit.models.block import NORM_EPS, init_linear
@@ -217,8 +217,7 @@ class UmtVl(Aligned):
         captions: Sequence[str] = (),
     ) -> StepOutput:
         """captions: one a clip. Raises ShapeError for another number of them."""
-        if len(captions) != len(clips):
-            raise ShapeError(f"{len(clips)} clips came with {len(captions)} captions; one each is wanted")
+        check_captions(clips, captions)
         if self.image_share and float(torch.rand((), generator=generator, device=generator.device)) < self.image_share:
             clips, targets = one_frame(clips, self.encoder.tubelet, generator), None
         masks, said = self.hide(clips, generator, targets)
@@ -268,24 +267,6 @@ class UmtVl(Aligned):
 def similarities(clips: Tensor, texts: Tensor) -> Tensor:
     """clips: (B, s, E), texts: (C, E), of length 1 -> (B, C), mean of the cosines over s."""
     return torch.einsum("bse,ce->bsc", clips, texts).mean(1)
-
-
-def draw_negatives(logits: Tensor, groups: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """logits: (B, B), row = clip -> for each caption another clip (B,), for each clip another caption (B,)."""
-    clips = draw(hard_weights(logits.T, groups), generator)
-    return clips, draw(hard_weights(logits, groups), generator)
-
-
-def pairs(
-    states: Tensor, words: Tensor, tokens: Tensor, clips: Tensor, captions: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """What `match` is asked, 3B each: those that belong together, captions with another clip, clips with another
-    caption."""
-    return (
-        torch.cat([states, states, states[captions]]),
-        torch.cat([words, words, words[captions]]),
-        torch.cat([tokens, tokens[clips], tokens]),
-    )
 
 
 def one_frame(clips: Tensor, tubelet: int, generator: torch.Generator) -> Tensor:

@@ -144,11 +144,9 @@ class WordHead(nn.Module):
 def transformers_bert() -> Any:
     """transformers' module of BERT's parts. Raises OptionError where transformers is not installed."""
     try:
-        from transformers import BertConfig
         from transformers.models.bert import modeling_bert
     except ImportError as err:
         raise OptionError(f"text models are built of transformers' BERT ({err}): pip install 'mvkit[text]'") from None
-    modeling_bert.BertConfig = BertConfig
     return modeling_bert
 
 

@@ -14,12 +14,12 @@ from mvkit.checkpoints.native import load_state
 from mvkit.eval.retrieval import rerank, retrieval_scores
 from mvkit.losses.alignment import alignment_loss, unit
 from mvkit.losses.contrastive import contrastive_loss
-from mvkit.losses.matching import hard_weights, matching_loss
+from mvkit.losses.matching import hard_weights, matching_loss, pairs
 from mvkit.losses.words import IGNORED, word_loss
 from mvkit.maskers.attention import AttentionMasker
 from mvkit.maskers.base import TokenMask
 from mvkit.methods._aligned import visible_features
-from mvkit.methods.umt_vl import PARTS, Seen, UmtVl, pairs, similarities
+from mvkit.methods.umt_vl import PARTS, Seen, UmtVl, similarities
 from mvkit.models.wordpiece import SpecialWords
 from mvkit.parity import _text
 from mvkit.parity._steps import gradients

@@ -26,6 +26,7 @@ from mvkit.widgets.audience import Audience, Masking, Place, drawable
 from mvkit.widgets.canvas import Canvas, enlarge, resize
 from mvkit.widgets.controls import Control
 from mvkit.widgets.explorer import CODE, Explorer
+from mvkit.widgets.footage import clip_controls
 from mvkit.widgets.gaze import EACH
 
 if TYPE_CHECKING:
@@ -94,7 +95,6 @@ class AttentionExplorer(Explorer):
             masked = any(map(self._audience.masks, of.encoders))
             with suppress(MvkitError):  # a clip that cannot be read: render tells that too
                 length = self._audience.length(at("sample", names[0]), at("video", ""))
-        longer = length > frames
 
         def asks(values: Mapping[str, Any]) -> bool:
             return values["whose"] == TOKEN
@@ -103,13 +103,7 @@ class AttentionExplorer(Explorer):
             return Control(name, "int", ((most or 1) + 1) // 2, low=1, high=most, help=help, when=asks)
 
         return (
-            Control("sample", "choice", names[0], choices=names, label="clip", help="which clip is shown",
-                    when=lambda _: len(names) > 1),
-            Control("video", "file", "", label="your video", help="path of a video; empty shows the clip given"),
-            Control("start", "int", 0, low=0, high=max(0, length - frames), label="first frame",
-                    help="frame of the video the clip begins with", when=lambda _: longer),
-            Control("stride", "int", min(2, max(1, length // frames)), low=1, high=8, when=lambda _: longer,
-                    help="frames of the video from one frame of the clip to the next"),
+            *clip_controls(names, length, frames),
             Control("whose", "choice", TOKEN, choices=whose, label="attention of",
                     help="one token, the class token of models that have one, or the mean: what a token receives"),
             Control("layer", "int", depth or 1, low=1, high=depth,

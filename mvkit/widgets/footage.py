@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from os import PathLike
@@ -28,6 +28,7 @@ from mvkit.models.frames import sees_frames
 from mvkit.models.teachers import Teacher
 from mvkit.tokens import TokenGrid, patchify
 from mvkit.viz.drawing import as_frames
+from mvkit.widgets.controls import Control
 
 SAMPLES = 8  # sample clips of `moving_shapes` to choose from
 LENGTH = 48  # frames of one
@@ -137,6 +138,20 @@ class Window:
         given = {name: value for name, value in known.items() if name in needs} | {"flow": flow}
         spread = {name: value.expand(batch, *value.shape[1:]) for name, value in given.items() if value is not None}
         return replace(MaskContext(), **spread)
+
+
+def clip_controls(names: Sequence[str], length: int, frames: int) -> tuple[Control, ...]:
+    """Which of the clips named, or a video of one's own, and where a clip of `frames` begins in its `length` frames."""
+    longer = length > frames
+    return (
+        Control("sample", "choice", names[0], choices=tuple(names), label="clip", help="which clip is shown",
+                when=lambda _: len(names) > 1),
+        Control("video", "file", "", label="your video", help="path of a video; empty shows the clip given"),
+        Control("start", "int", 0, low=0, high=max(0, length - frames), label="first frame",
+                help="frame of the video the clip begins with", when=lambda _: longer),
+        Control("stride", "int", min(2, max(1, length // frames)), low=1, high=8, when=lambda _: longer,
+                help="frames of the video from one frame of the clip to the next"),
+    )  # fmt: skip
 
 
 def attended(encoder: Any, video: Tensor, grid: TokenGrid) -> Tensor:

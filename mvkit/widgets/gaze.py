@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from mvkit.inspect.attention_distance import RowReach
+from mvkit.inspect.attention_distance import Reach
 from mvkit.inspect.clip_attention import ClipAttention, Who
 from mvkit.widgets.audience import Audience, Masking, Place
 
@@ -36,7 +36,7 @@ class Row:
     model: str
     map: np.ndarray
     who: Who
-    reach: RowReach
+    reach: Reach
     why: str = ""
     hatched: str = ""
 

@@ -22,7 +22,7 @@ from mvkit.viz.film import chosen_steps
 from mvkit.widgets.canvas import Canvas, resize
 from mvkit.widgets.controls import Control
 from mvkit.widgets.explorer import CODE, Explorer
-from mvkit.widgets.footage import Footage, Window
+from mvkit.widgets.footage import Footage, Window, clip_controls
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,19 +83,12 @@ class SimilarityExplorer(Explorer):
         length = frames = models.frames if models else 1
         with suppress(MvkitError):
             length = self._footage(self.values.get("sample", names[0]), video).length
-        longer = length > frames
 
         def place(name: str, most: int | None, help: str) -> Control:
             return Control(name, "int", ((most or 1) + 1) // 2, low=1, high=most, help=help)
 
         return (
-            Control("sample", "choice", names[0], choices=names, label="clip", help="which clip is shown",
-                    when=lambda _: len(names) > 1),
-            Control("video", "file", "", label="your video", help="path of a video; empty shows the clip given"),
-            Control("start", "int", 0, low=0, high=max(0, length - frames), label="first frame",
-                    help="frame of the video the clip begins with", when=lambda _: longer),
-            Control("stride", "int", min(2, max(1, length // frames)), low=1, high=8, when=lambda _: longer,
-                    help="frames of the video from one frame of the clip to the next"),
+            *clip_controls(names, length, frames),
             Control("layer", "int", depth or 1, low=1, high=depth,
                     help="block whose features are compared; of a model with fewer, the one as deep in it"),
             place("step", t, "step of the token that is asked about"),

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mvkit.errors import ShapeError
-from mvkit.losses.matching import draw, hard_weights, matching_loss
+from mvkit.losses.matching import draw, draw_negatives, hard_weights, matching_loss, pairs
 
 
 def test_the_most_similar_other_is_the_likeliest_negative():
@@ -35,3 +35,18 @@ def test_a_batch_without_negatives_is_refused():
 def test_the_first_pairs_are_the_ones_that_belong_together():
     logits = torch.tensor([[0.0, 30.0], [30.0, 0.0], [30.0, 0.0]])
     assert matching_loss(logits, 1) < 1e-6 and matching_loss(logits.flip(1), 1) == pytest.approx(30)
+
+
+def test_pairs_are_those_that_belong_together_then_two_kinds_that_do_not():
+    words, states = torch.arange(6).view(3, 2), torch.arange(3.0).view(3, 1, 1)
+    tokens = 10 + states
+    asked = pairs(states, words, tokens, torch.tensor([1, 2, 0]), torch.tensor([2, 0, 1]))
+    assert asked[0].flatten().tolist() == [0, 1, 2, 0, 1, 2, 2, 0, 1]
+    assert asked[2].flatten().tolist() == [10, 11, 12, 11, 12, 10, 10, 11, 12]
+    assert torch.equal(asked[1][6:], words[[2, 0, 1]])
+
+
+def test_negatives_of_captions_are_drawn_by_column_and_of_clips_by_row():
+    logits = torch.tensor([[0.0, 90.0, 0.0], [0.0, 0.0, 90.0], [0.0, 90.0, 0.0]])
+    for_captions, for_clips = draw_negatives(logits, torch.arange(3), torch.Generator().manual_seed(0))
+    assert for_clips.tolist() == [1, 2, 1] and for_captions.tolist()[1:] in ([0, 1], [2, 1])

@@ -5,7 +5,7 @@ from mvkit import methods
 from mvkit.checkpoints import umt_vl as layout
 from mvkit.checkpoints.clip import ARCHITECTURE
 from mvkit.errors import OptionError, ShapeError
-from mvkit.methods.umt_vl import UmtVl, draw_negatives, pairs, similarities
+from mvkit.methods.umt_vl import UmtVl, similarities
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import VideoViT
 from mvkit.tokens import TokenGrid
@@ -71,21 +71,6 @@ def test_clips_with_the_same_caption_are_not_each_others_negatives():
     for name in ("negative_clips", "negative_captions"):
         drawn = out.artifacts[name]
         assert all(CAPTIONS[row] != CAPTIONS[int(drawn[row])] for row in range(4))
-
-
-def test_pairs_are_those_that_belong_together_then_two_kinds_that_do_not():
-    words, states = torch.arange(6).view(3, 2), torch.arange(3.0).view(3, 1, 1)
-    tokens = 10 + states
-    asked = pairs(states, words, tokens, torch.tensor([1, 2, 0]), torch.tensor([2, 0, 1]))
-    assert asked[0].flatten().tolist() == [0, 1, 2, 0, 1, 2, 2, 0, 1]
-    assert asked[2].flatten().tolist() == [10, 11, 12, 11, 12, 10, 10, 11, 12]
-    assert torch.equal(asked[1][6:], words[[2, 0, 1]])
-
-
-def test_negatives_of_captions_are_drawn_by_column_and_of_clips_by_row():
-    logits = torch.tensor([[0.0, 90.0, 0.0], [0.0, 0.0, 90.0], [0.0, 90.0, 0.0]])
-    for_captions, for_clips = draw_negatives(logits, torch.arange(3), torch.Generator().manual_seed(0))
-    assert for_clips.tolist() == [1, 2, 1] and for_captions.tolist()[1:] in ([0, 1], [2, 1])
 
 
 def test_the_temperature_stays_in_its_range():

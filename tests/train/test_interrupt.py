@@ -2,31 +2,18 @@
 
 import os
 import signal
-from types import SimpleNamespace
 
 import pytest
-import torch
 
 import mvkit
 from mvkit.train import RunSpec, state
 from mvkit.train.interrupt import REQUEUE, Interrupt, Requeue, stopped
+from tests.train.clips import losses, source
 
 SPEC = RunSpec(
     options={"size": "tiny", "patch": 8, "ratio": 0.75}, frames=4, image=16, steps=5, batch=4, lr=0.03, log_every=1,
     device="cpu", precision="fp32",
 )  # fmt: skip
-
-
-def source(first: int):
-    step = first
-    while True:
-        clips = torch.randint(0, 255, (4, 3, 4, 16, 16), generator=torch.Generator().manual_seed(step)).to(torch.uint8)
-        yield SimpleNamespace(clips=clips, indices=torch.arange(4), replaced=[])
-        step += 1
-
-
-def losses(run) -> list[float]:
-    return run.journal.column("loss")[1]
 
 
 def test_sigterm_saves_the_step_in_hand_and_the_run_goes_on_with_the_same_bits(tmp_path):
@@ -50,7 +37,7 @@ def test_the_time_limit_saves_and_the_run_goes_on_without_one(tmp_path):
 
 
 def test_the_last_step_needs_no_other_call():
-    mvkit.fit(SPEC.model_copy(update={"steps": 1, "time_limit": 1e-6}), source)
+    assert len(losses(mvkit.fit(SPEC.model_copy(update={"steps": 1, "time_limit": 1e-6}), source))) == 1
 
 
 def test_a_repeated_sigterm_does_not_disturb_the_saving_but_a_second_ctrl_c_stops_at_once():

@@ -14,24 +14,13 @@ from mvkit.train import RunSpec
 from mvkit.train.journal import Journal
 from mvkit.train.precision import choose_device, choose_precision
 from mvkit.train.seed import derive
+from tests.train.clips import losses, source
 
 OPTIONS = {"size": "tiny", "patch": 8, "ratio": 0.75, "drop_path": 0.2}
 SPEC = RunSpec(
     options=OPTIONS, frames=4, image=16, steps=6, batch=4, lr=0.03, log_every=1, checkpoint_every=2, device="cpu",
     precision="fp32", clip_grad=1.0,
 )  # fmt: skip
-
-
-def source(first: int):
-    step = first
-    while True:
-        clips = torch.randint(0, 255, (4, 3, 4, 16, 16), generator=torch.Generator().manual_seed(step)).to(torch.uint8)
-        yield SimpleNamespace(clips=clips, indices=torch.arange(4), replaced=[])
-        step += 1
-
-
-def losses(run) -> list[float]:
-    return run.journal.column("loss")[1]
 
 
 def stop_after(step: int):

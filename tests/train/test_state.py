@@ -1,7 +1,6 @@
 """Checkpoints: whole, checked, the last ones and the best."""
 
 import json
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,6 +9,7 @@ import mvkit
 from mvkit import methods
 from mvkit.errors import CheckpointError, OptionError
 from mvkit.train import RunSpec, state
+from tests.train.clips import losses, source
 
 SPEC = RunSpec(
     options={"size": "tiny", "patch": 8, "ratio": 0.75}, frames=4, image=16, steps=6, batch=4, lr=0.03, log_every=1,
@@ -19,18 +19,6 @@ SPEC = RunSpec(
 
 def but(**changes) -> RunSpec:
     return SPEC.model_copy(update=changes)
-
-
-def source(first: int):
-    step = first
-    while True:
-        clips = torch.randint(0, 255, (4, 3, 4, 16, 16), generator=torch.Generator().manual_seed(step)).to(torch.uint8)
-        yield SimpleNamespace(clips=clips, indices=torch.arange(4), replaced=[])
-        step += 1
-
-
-def losses(run) -> list[float]:
-    return run.journal.column("loss")[1]
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "training.pt", "config.json"])

@@ -144,6 +144,7 @@ def test_painting_brings_every_point_of_the_stroke(page, panel):
         "n => +document.querySelectorAll('.mvkit-facts td')[2].textContent >= n", arg=before + 22, timeout=20_000
     )
     settle(page)
+    assert int(fact(panel, "painted")) >= before + 22
 
 
 def test_another_kind_brings_other_controls_with_their_names(page, panel):
