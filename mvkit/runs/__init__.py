@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mvkit.runs.explorer import RunExplorer
     from mvkit.runs.folder import RunFolder
+    from mvkit.runs.glimpse import Glimpse
     from mvkit.runs.parameters import Parameters
     from mvkit.runs.pictures import Pictures
     from mvkit.runs.run import Outcome, run_notebook
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # nbclient, papermill and nbconvert take a second to load; a notebook that only calls `begin` needs none of them.
 _ITEMS = {
+    "Glimpse": "glimpse",
     "Outcome": "run",
     "Parameters": "parameters",
     "Pictures": "pictures",
@@ -29,6 +31,7 @@ _ITEMS = {
 }
 
 __all__ = [
+    "Glimpse",
     "Outcome",
     "Parameters",
     "Pictures",

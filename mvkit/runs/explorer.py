@@ -33,9 +33,9 @@ ACROSS, HIGH, PANELS, TALL = 3, 150, 6, 420  # panels in a row, their pixels, at
 class RunExplorer(Explorer):
     """Runs as a table; loss, its parts and monitors of the chosen one, beside another; its pictures step by step.
 
-    runs: a reports folder, or run folders one by one (also those that `fit(out=...)` made). figures: where the panel
-    saves. values: of the controls. The table is read once; `refresh()` reads it again. Pictures by step are there where
-    training kept them, `fit(..., look=Pictures(run.folder / "pictures", draw))`; the figures of a run always.
+    runs: a reports folder, a run's folder, or several run folders (also those that `fit(out=...)` made). figures: where
+    the panel saves. values: of the controls. The table is read once; `refresh()` reads it again. Pictures by step are
+    there where training kept them, `fit(..., look=Pictures(folder, draw))`; the figures of a run always.
     Raises RunError where there is no run.
     """
 
@@ -88,12 +88,12 @@ class RunExplorer(Explorer):
 
     def render(self, **values: Any) -> np.ndarray:
         table, books, step, picture = self._table(**values), self._pair(**values), values["step"], values["picture"]
-        panels = [_strip([panel.picture for panel in line]) for line in self._panels(books, step, values["log"])]
+        panels = [side_by_side([panel.picture for panel in line]) for line in panels_of(books, step, values["log"])]
         shown = [
             _picture(letter, book, step, picture, WIDE // len(books) - 4)
             for letter, book in zip("AB", books, strict=False)
         ]
-        return stack([table.picture, *(panels or [_said("no curve: the journal is empty")]), _strip(shown, 8)])
+        return stack([table.picture, *(panels or [said("no curve: the journal is empty")]), side_by_side(shown, 8)])
 
     def describe(self, **values: Any) -> Mapping[str, str]:
         facts = {"runs": f"{len(self._some(**values))} of {len(self._shelf.rows)}"}
@@ -118,7 +118,7 @@ class RunExplorer(Explorer):
         if hit := table.at(y):
             return {"run": hit.name} | ({"beside": NONE} if hit.name == values["beside"] else {})
         number, inside = divmod(y - len(table.picture) - ROW_GAP, HIGH + ROW_GAP)
-        lines = self._panels(books, values["step"], values["log"])
+        lines = panels_of(books, values["step"], values["log"])
         if 0 <= number < len(lines) and inside < HIGH and x // (WIDE // ACROSS) < len(lines[number]):
             wanted = lines[number][x // (WIDE // ACROSS)].step_at(x % (WIDE // ACROSS))
             return {"step": min(_steps(books), key=lambda there: abs(there - wanted))}
@@ -158,19 +158,20 @@ class RunExplorer(Explorer):
     def _table(self, run: str, beside: str, **filters: Any) -> Roster:
         return Roster(self._some(**filters), {run: "A", beside: "B"})
 
-    def _panels(self, books: Sequence[Book], step: int, log: bool) -> list[list[Panel]]:
-        """Rows of panels, one a curve of the first run; the other's in the same axes."""
-        last, made = _steps(books)[-1], []
-        for name in list(books[0].curves)[:PANELS]:
-            curves = [
-                Curve(*book.curves[name], COLOURS[letter], dashed=letter == "B")
-                for letter, book in zip("AB", books, strict=False)
-                if name in book.curves
-            ]
-            title = name.removeprefix("part/").removeprefix("monitor/").replace("/", " ").replace("_", " ")
-            logarithmic = log and not name.startswith("monitor/")
-            made.append(Panel((HIGH, WIDE // ACROSS), title, curves, last, step, log=logarithmic))
-        return [made[start : start + ACROSS] for start in range(0, len(made), ACROSS)]
+
+def panels_of(books: Sequence[Book], step: int, log: bool) -> list[list[Panel]]:
+    """Rows of panels, one a curve of the first run; the other's in the same axes."""
+    last, made = _steps(books)[-1], []
+    for name in list(books[0].curves)[:PANELS]:
+        curves = [
+            Curve(*book.curves[name], COLOURS[letter], dashed=letter == "B")
+            for letter, book in zip("AB", books, strict=False)
+            if name in book.curves
+        ]
+        title = name.removeprefix("part/").removeprefix("monitor/").replace("/", " ").replace("_", " ")
+        logarithmic = log and not name.startswith("monitor/")
+        made.append(Panel((HIGH, WIDE // ACROSS), title, curves, last, step, log=logarithmic))
+    return [made[start : start + ACROSS] for start in range(0, len(made), ACROSS)]
 
 
 def _steps(books: Sequence[Book]) -> list[int]:
@@ -180,7 +181,7 @@ def _steps(books: Sequence[Book]) -> list[int]:
 def _picture(letter: str, book: Book, step: int, which: str, wide: int) -> np.ndarray:
     """The picture asked for with a line of words above it."""
     found = (book.picture(step) or (0, None))[1] if which == STEPS else book.figures.get(which)
-    words = _said(f"{letter}: {_caption(book, step, which)}", wide)
+    words = said(f"{letter}: {_caption(book, step, which)}", wide)
     return stack([words, fitting(found, (TALL, wide), found.stat().st_mtime_ns)], 2) if found else words
 
 
@@ -192,7 +193,7 @@ def _caption(book: Book, step: int, which: str) -> str:
     return "no picture kept up to this step" if book.pictures else "no pictures kept: fit(..., look=Pictures(...)) does"
 
 
-def _said(words: str, wide: int = WIDE) -> np.ndarray:
+def said(words: str, wide: int = WIDE) -> np.ndarray:
     """A line of words on white."""
     line = np.full((LINE, wide, 3), 255, np.uint8)
     mask = raster(fitted(words, wide - 8, TEXT))
@@ -200,7 +201,7 @@ def _said(words: str, wide: int = WIDE) -> np.ndarray:
     return line
 
 
-def _strip(pictures: Sequence[np.ndarray], gap: int = 0) -> np.ndarray:
+def side_by_side(pictures: Sequence[np.ndarray], gap: int = 0) -> np.ndarray:
     """Pictures side by side on white."""
     tall = max(len(picture) for picture in pictures)
     padded = [np.pad(p, ((0, tall - len(p)), (0, gap), (0, 0)), constant_values=255) for p in pictures]

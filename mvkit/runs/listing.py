@@ -64,20 +64,26 @@ SORTS: dict[str, Callable[[Row], Any]] = {
 
 
 def rows_of(runs: str | Path | Sequence[str | Path]) -> list[Row]:
-    """Rows of a reports folder, or of run folders given one by one, newest first. Raises RunError where there is none.
+    """Rows of a reports folder, of one run's folder, or of run folders one by one, newest first. Raises RunError where
+    there is none.
 
     A folder that `fit(out=...)` made outside a notebook has no status; its state is "missing".
     """
     if isinstance(runs, str | Path):
-        folders = find_runs(Path(runs))
+        alone = RunFolder(Path(runs).resolve())
+        folders = [alone] if _is_run(alone) else find_runs(Path(runs))
         if not folders:
             raise RunError(f"no run in {runs}: `mvkit demo` makes one, or give another reports folder")
     else:
         folders = [RunFolder(Path(run).resolve()) for run in runs]
         for folder in folders:
-            if not folder.status.exists() and not folder.metrics.exists():
+            if not _is_run(folder):
                 raise RunError(f"{folder.path} is no run: wanted a folder with status.json or metrics.jsonl")
     return [Row.of(folder, number) for number, folder in enumerate(folders)]
+
+
+def _is_run(folder: RunFolder) -> bool:
+    return folder.status.exists() or folder.metrics.exists()
 
 
 def chosen(

@@ -61,6 +61,10 @@ def test_a_broken_status_does_not_hide_the_other_runs(reports):
     assert [row.state for row in rows_of(reports)] == ["failed", "unreadable", "done"]
 
 
+def test_the_folder_of_one_run_is_one_row(reports):
+    assert [row.name for row in rows_of(reports / "04_amd" / "aaa")] == ["04_amd/aaa"]
+
+
 def test_folders_may_be_given_one_by_one_and_a_folder_of_something_else_is_refused(reports, tmp_path):
     alone = reports / "04_amd" / "aaa"
     (alone / "status.json").unlink()

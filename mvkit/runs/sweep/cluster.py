@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mvkit.errors import OptionError, RunError, unknown
 from mvkit.runs.folder import RunFolder
@@ -52,15 +52,13 @@ class Cluster:
     ) -> None:
         if on not in QUEUES:
             raise OptionError(unknown("place", on, ("local", *QUEUES)))
-        if timeout is None:
-            raise OptionError(f"--on {on} wants --timeout: seconds a job may run before it is put back into the queue")
         self.folder, self.on, self.jobs, self.command = folder, on, jobs, command or []
         self._executor = self._submitit(timeout, retries, options or {})
         self._jobs: dict[str, Any] = {}  # run -> submitit's job, or the id of one that an earlier call submitted
         self._missed: set[str] = set()
         self._looked = 0.0
         if on == "slurm":
-            if (waiting := _queued()) is None:
+            if (waiting := queued()) is None:
                 raise RunError("--on slurm: squeue does not answer, so jobs might be submitted twice; try again later")
             self._jobs = {one["run"]: one["job"] for one in _lines(self._record) if one["job"] in waiting}
 
@@ -89,11 +87,11 @@ class Cluster:
     def ended(self) -> dict[str, int | None]:
         if self.on != "slurm":
             over = [name for name, job in self._jobs.items() if job.done()]
-        elif time.monotonic() - self._looked < _QUEUE_SECONDS or (queued := _queued()) is None:
+        elif time.monotonic() - self._looked < _QUEUE_SECONDS or (listed := queued()) is None:
             return {}
         else:
             self._looked = time.monotonic()
-            missing = {name for name in self._jobs if self._id(name) not in queued}
+            missing = {name for name in self._jobs if self._id(name) not in listed}
             # A job that is being put back can be out of the list for a moment: believe it the second time.
             over = [name for name in missing if name in self._missed or self._done(name)]
             self._missed = missing - set(over)
@@ -126,35 +124,55 @@ class Cluster:
     def _done(self, name: str) -> bool:
         return read_status(RunFolder(self.folder.parents[1] / name))["state"] == "done"
 
-    def _submitit(self, timeout: float, retries: int, options: Mapping[str, Any]) -> Any:
-        try:
-            import submitit
-        except ImportError:
-            raise RunError(f"--on {self.on} needs submitit: pip install 'mvkit[slurm]'") from None
-        (self.folder / "jobs").mkdir(parents=True, exist_ok=True)
-        given = {name if name in _SHARED else f"slurm_{name}": value for name, value in options.items()}
-        if self.on == "slurm":
-            early = min(_SIGNAL_SECONDS, int(timeout // 2))
-            given = {"slurm_signal_delay_s": early, "slurm_additional_parameters": {"requeue": True}, **given}
-            given |= {"slurm_array_parallelism": self.jobs} if self.jobs else {}
-        try:
-            executor = submitit.AutoExecutor(
-                self.folder / "jobs",
-                cluster=QUEUES[self.on],
-                slurm_max_num_timeout=retries,
-                local_max_num_timeout=retries,
-            )
-            executor.update_parameters(name="mvkit", timeout_min=math.ceil(timeout / 60), **given)
-        except (RuntimeError, ValueError, NameError, AssertionError) as err:
-            refused = RunError if isinstance(err, RuntimeError) else OptionError
-            raise refused(f"--on {self.on}: {_one_line(err)}") from None
-        return executor
+    def _submitit(self, timeout: float | None, retries: int, options: Mapping[str, Any]) -> Any:
+        return open_executor(
+            self.folder / "jobs", self.on, timeout=timeout, retries=retries, jobs=self.jobs, options=options
+        )
+
+
+def open_executor(
+    folder: Path,
+    on: str,
+    *,
+    timeout: float | None,
+    retries: int = 2,
+    jobs: int | None = None,
+    options: Mapping[str, Any],
+) -> Any:
+    """Submitit's executor, its files in `folder`; the rest as of `Cluster`. Raises OptionError, RunError."""
+    if timeout is None:
+        raise OptionError(f"--on {on} wants --timeout: seconds a job may run before it is put back into the queue")
+    try:
+        import submitit
+    except ImportError:
+        raise RunError(f"--on {on} needs submitit: pip install 'mvkit[slurm]'") from None
+    folder.mkdir(parents=True, exist_ok=True)
+    given = {name if name in _SHARED else f"slurm_{name}": value for name, value in options.items()}
+    if on == "slurm":
+        early = min(_SIGNAL_SECONDS, int(timeout // 2))
+        given = {"slurm_signal_delay_s": early, "slurm_additional_parameters": {"requeue": True}, **given}
+        given |= {"slurm_array_parallelism": jobs} if jobs else {}
+    try:
+        executor = submitit.AutoExecutor(
+            folder, cluster=QUEUES[on], slurm_max_num_timeout=retries, local_max_num_timeout=retries
+        )
+        executor.update_parameters(name="mvkit", timeout_min=math.ceil(timeout / 60), **given)
+    except (RuntimeError, ValueError, NameError, AssertionError) as err:
+        refused = RunError if isinstance(err, RuntimeError) else OptionError
+        raise refused(f"--on {on}: {_one_line(err)}") from None
+    return executor
+
+
+class Startable(Protocol):
+    """What a job carries out: `Attempt`, or the order of a training."""
+
+    def start(self, threads: int) -> "subprocess.Popen[bytes]": ...
 
 
 class Submitted:
-    """What submitit pickles and calls in the job: the same process that a local sweep starts, watched."""
+    """What submitit pickles and calls in the job: the same process that is started on one machine, watched."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Startable) -> None:
         self.attempt = attempt
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -177,7 +195,7 @@ class Submitted:
         return DelayedSubmission(Submitted(self.attempt))
 
 
-def _queued() -> set[str] | None:
+def queued() -> set[str] | None:
     """Ids of this user's jobs that wait or run, array tasks one by one; None where the queue does not answer."""
     try:
         done = subprocess.run(_SQUEUE, capture_output=True, text=True, timeout=60, check=True)
