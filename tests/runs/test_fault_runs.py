@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from hashlib import sha256
-from pathlib import Path
 
 import psutil
 import pytest
@@ -39,10 +38,10 @@ STEPS = """while state["step"] < 20:
 END = "run.finish(**state)"
 
 
-def start(path: Path, seed: int) -> subprocess.Popen[bytes]:
-    """`mvkit run` in a process of its own, with the hash of the code this one has read."""
+def start(*arguments: str) -> subprocess.Popen[bytes]:
+    """`mvkit` in a process of its own, with the hash of the code this one has read."""
     fixed = f"import sys, mvkit.runs.folder\nmvkit.runs.folder.code_hash = lambda: {code_hash()!r}\n"
-    code = f"{fixed}from mvkit.cli import call\nsys.exit(call(['run', {str(path)!r}, '-p', 'seed={seed}']))"
+    code = f"{fixed}from mvkit.cli import call\nsys.exit(call({list(arguments)!r}))"
     return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -87,7 +86,7 @@ def test_runs_killed_at_random_moments_end_as_an_undisturbed_one(tmp_path, make_
     for number in range(RUNS):
         folder = RunFolder.of(path, {"seed": number})
         what, moment = dice.choice(("kernel", "runner", "both")), dice.uniform(0.1, 1.1) * whole
-        process = start(path, number)
+        process = start("run", str(path), "-p", f"seed={number}")
         time.sleep(moment)
         ended = process.poll() is not None
         counts["ended before" if ended else what] += 1
@@ -108,3 +107,40 @@ def test_runs_killed_at_random_moments_end_as_an_undisturbed_one(tmp_path, make_
         assert set(steps) >= set(range(1, 20)), told
         assert kernels(folder) == [], told
     print(f"{RUNS} runs, seed {SEED}: {counts}, {time.monotonic() - began:.0f} s")
+
+
+@pytest.mark.slow
+def test_a_sweep_whose_driver_runners_and_kernels_are_killed_ends_as_an_undisturbed_one(
+    tmp_path, make_notebook, monkeypatch
+):
+    dice = random.Random(SEED)
+    path = make_notebook(tmp_path, WORK, STEPS, END, parameters="seed: int = 0  # of the work")
+    monkeypatch.chdir(tmp_path)
+    folders = [RunFolder.of(path, {"seed": number}) for number in range(RUNS)]
+    arguments = ("sweep", "small", "-g", f"seed=0..{RUNS - 1}", "-j", "2")
+    counts, code, began = {"driver": 0, "runner": 0, "kernel": 0}, None, time.monotonic()
+    for calls in range(1, 3 * RUNS + 3):
+        driver = start(*arguments)
+        while driver.poll() is None and sum(counts.values()) < RUNS:
+            time.sleep(dice.uniform(1, 8))
+            running = [one for one in folders if read_status(one)["state"] == "running"]
+            what = dice.choice(list(counts))
+            if what == "driver":
+                driver.kill()
+            elif not running:
+                continue
+            elif what == "runner":
+                kill([read_status(dice.choice(running))["pid"]])
+            else:
+                kill(kernels(dice.choice(running)))
+            counts[what] += 1
+        code = driver.wait(timeout=120 + 30 * RUNS)
+        done = [folder for folder in folders if read_status(folder)["state"] == "done"]
+        assert all(read_json(folder.results).get("step") == 20 for folder in done), (SEED, counts)
+        if code == 0:
+            break
+    assert code == 0 and sum(counts.values()), (SEED, counts, calls, [read_status(folder) for folder in folders])
+    for number, folder in enumerate(folders):
+        assert read_json(folder.results) == {"step": 20, "value": undisturbed(number)}, (SEED, number)
+        assert read_status(folder)["state"] == "done" and kernels(folder) == [], (SEED, number)
+    print(f"a sweep of {RUNS} runs in {calls} calls, seed {SEED}: {counts}, {time.monotonic() - began:.0f} s")
