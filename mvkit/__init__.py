@@ -11,6 +11,7 @@ from mvkit.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from mvkit import cards, checkpoints, data, eval, inspect, losses, maskers, methods, models, runs, train, viz
+    from mvkit.runs.job import attach, launch
     from mvkit.train import RunSpec, fit
 
 _ROOMS = (
@@ -27,18 +28,20 @@ _ROOMS = (
     "train",
     "viz",
 )
-_ITEMS = {"RunSpec": "train", "fit": "train"}
+_ITEMS = {"RunSpec": "train", "attach": "runs.job", "fit": "train", "launch": "runs.job"}
 
 __all__ = [
     "RunSpec",
     "TokenGrid",
     "__version__",
+    "attach",
     "cards",
     "checkpoints",
     "data",
     "eval",
     "fit",
     "inspect",
+    "launch",
     "losses",
     "maskers",
     "methods",

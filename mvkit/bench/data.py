@@ -21,8 +21,8 @@ from torch import Tensor
 
 from mvkit.bench import videos
 from mvkit.bench.clock import Spread, alternate, ratio
+from mvkit.bench.growth import over_clips
 from mvkit.bench.machine import describe
-from mvkit.bench.memory import resident
 from mvkit.bench.record import flat, today
 from mvkit.bench.subjects import Subject
 from mvkit.data.audit import AuditRecord, audit
@@ -78,9 +78,10 @@ def bench_data(
         ]
         appetite = {precision: _appetite(step, frames, size, precision) for precision in ("fp32", "bf16") if step}
         loaded = list(_loaders(sets["kit"], clips, workers, options, records, appetite, progress))
-        memory = [_memory(reader, sets["kit"], memory_clips, options, records) for reader in chosen if memory_clips]
-        for row in memory:
-            progress(f"{row['reader']}, {row['clips']} clips: {row['start_mb']} MB, then {row['end_mb']} MB")
+        memory = [
+            over_clips(reader, sets["kit"], memory_clips, options, records, progress)
+            for reader in chosen if memory_clips
+        ]  # fmt: skip
     return {
         "bench": "data", "date": today(), "clock": clock, "rounds": rounds, **options, "machine": describe(),
         "appetite_clips_per_s": appetite, "results": found, "loader": loaded, "memory": memory,
@@ -180,18 +181,3 @@ def _loaders(
         progress(f"loader, {count} workers: {rate:.1f} clips/s" + "".join(
             f", {rate / eats:.1f} x what a step in {name} eats" for name, eats in appetite.items()))  # fmt: skip
         yield row
-
-
-def _memory(
-    reader: str, paths: list[Path], clips: int, options: Mapping[str, Any], records: Mapping[str, AuditRecord]
-) -> dict[str, Any]:
-    """Resident MB after every tenth of `clips` clips; start is after the first tenth, when all caches are full."""
-    dataset = ClipDataset(videos.as_manifest(paths, clips), **options, audit=records, reader=reader)
-    marks = []
-    for number in range(clips):
-        dataset.batch([(0, number)])
-        if (number + 1) % max(1, clips // 10) == 0:
-            marks.append(resident())
-    known = [round(mark, 1) for mark in marks if mark is not None]
-    ends = {"start_mb": known[0], "end_mb": known[-1]} if known else {"start_mb": None, "end_mb": None}
-    return {"reader": reader, "clips": clips, **ends, "every_tenth_mb": known}

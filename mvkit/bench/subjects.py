@@ -20,22 +20,24 @@ from mvkit.models.sizes import size as named_size
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import VideoViT
 from mvkit.tokens import TokenGrid
+from mvkit.train.allocator import keep_freed_memory
+from mvkit.train.blocks import compile_blocks
 from mvkit.train.optim import adamw, parameter_groups
 from mvkit.train.precision import autocast
 
 TEACHER_SIZE = {"tiny": "tiny", "small": "base", "base": "large", "large": "large", "huge": "huge"}
 # Frames of a clip and of a step, as the papers have them; the rest are 16 frames in steps of 2.
 _FRAMES = {"umt": (8, 1)}
-# "graph" replays CUDA graphs.
-VARIANTS = {"eager": None, "compile": "default", "graph": "reduce-overhead"}
+# "compile" is RunSpec's compile=true; "graph" compiles the whole method and replays CUDA graphs.
+VARIANTS = ("eager", "compile", "graph")
 MEASURED = ("mae", "videomae", "mvd", "amd", "maskagain", "umt")
 
 
 class Subject:
     """A method ready to be stepped: `loss()` is one forward pass, `step()` one training step as the loop makes it.
 
-    name: of `MEASURED`. size: of `models.SIZES`. frames: None takes the paper's. variant: of `VARIANTS`, the
-    torch.compile mode its forward pass goes through. options: of the method's `build`. Raises OptionError.
+    name: of `MEASURED`. size: of `models.SIZES`. frames: None takes the paper's. variant: of `VARIANTS`.
+    options: of the method's `build`. Raises OptionError.
     """
 
     def __init__(
@@ -56,6 +58,8 @@ class Subject:
         if variant not in VARIANTS:
             raise OptionError(unknown("variant", variant, VARIANTS))
         torch.manual_seed(0)
+        if device == "cpu":
+            keep_freed_memory()
         said, tubelet = _FRAMES.get(name, (16, 2))
         self.name, self.size, self.precision, self.device = name, size, precision, torch.device(device)
         self.frames, self.image = frames or said, image
@@ -63,9 +67,11 @@ class Subject:
         wanted = inspect.signature(methods.get(name).build).parameters
         teachers = {role: _teacher(role, name, size, shape, tubelet) for role in wanted if role in _ROLES}
         self.method: Method = methods.create(name, size=size, **shape, **teachers, **options).to(device).train()
-        self.forward: Callable = (
-            self.method if variant == "eager" else torch.compile(self.method, mode=VARIANTS[variant])
-        )
+        self.forward: Callable = self.method
+        if variant == "compile":
+            compile_blocks(self.method, self.device)
+        elif variant == "graph":
+            self.forward = torch.compile(self.method, mode="reduce-overhead")
         self.clips = torch.randint(0, 256, (batch, 3, self.frames, image, image), dtype=torch.uint8)
         self.optimiser = adamw(parameter_groups(self.method, 0.05))
 

@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from mvkit.cli import benches, checks, clone, differences, figures, notebooks, reports, sets, sweeps, training
+from mvkit.cli import (
+    benches,
+    checks,
+    clone,
+    differences,
+    evaluation,
+    figures,
+    notebooks,
+    reports,
+    sets,
+    sweeps,
+    training,
+)
 from mvkit.cli.options import say
 from mvkit.errors import MvkitError
 
@@ -42,6 +54,12 @@ bench = typer.Typer(help="Benchmarks of this machine.\n\nExample: mvkit bench st
 for command in (benches.step, benches.peer, benches.data, benches.masks, benches.scale, benches.ui):
     bench.command()(command)
 app.add_typer(bench, name="bench")
+tasks = typer.Typer(
+    help="What a run is worth: tasks with metrics and controls.\n\nExample: mvkit eval retrieval runs/vl", **_PLAIN
+)
+for command in (evaluation.retrieval, evaluation.choice, evaluation.qa, evaluation.classify, evaluation.detection):
+    tasks.command()(command)
+app.add_typer(tasks, name="eval")
 app.command()(sweeps.sweep)
 app.command()(differences.diff)
 books = typer.Typer(help="Check notebooks before they are committed.\n\nExample: mvkit notebooks check", **_PLAIN)

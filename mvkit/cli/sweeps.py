@@ -72,7 +72,7 @@ def sweep(
         stands = standings(planned, retry_failed=retry_failed)
         _show_plan(planned, stands, jobs or 1, as_json) if plan else _show(planned, stands, metric or [], as_json)
         return
-    options = {"timeout": timeout, "retries": retries, "options": _options(slurm or [])}
+    options = {"timeout": timeout, "retries": retries, "options": cluster_options(slurm or [])}
     raise typer.Exit(_carry_out(planned, on, jobs, retry_failed, metric or [], as_json, options))
 
 
@@ -153,7 +153,7 @@ def _show_plan(plan: "Plan", stands: Mapping[str, "Standing"], jobs: int, as_jso
         typer.echo(f"about {duration(seconds)} with {jobs} at a time, if these runs are like those")
 
 
-def _options(texts: Sequence[str]) -> dict[str, Any]:
+def cluster_options(texts: Sequence[str]) -> dict[str, Any]:
     """name=value; whole numbers are numbers."""
     from mvkit.runs.given import of_texts
 

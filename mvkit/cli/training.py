@@ -11,6 +11,7 @@ from typer.core import TyperCommand
 
 from mvkit.cli import options
 from mvkit.cli.options import AsJson
+from mvkit.cli.sweeps import cluster_options
 from mvkit.errors import OptionError
 
 if TYPE_CHECKING:
@@ -45,12 +46,16 @@ def train(
     clips: Annotated[int, typer.Option(help="Of a recipe: clips in your list, if not the card's number.", min=0)] = 0,
     show: Annotated[bool, typer.Option("--print", help="Show the recipe and write nothing; --json: its SPEC.")] = False,
     recipes: Annotated[bool, typer.Option("--recipes", help="List the published runs.")] = False,
-    processes: Annotated[int, typer.Option(help="Processes on this machine; a GPU each where there are GPUs.")] = 1,
+    processes: Annotated[int, typer.Option(help="Processes on one machine; a GPU each where there are GPUs.")] = 1,
+    on: Annotated[str, typer.Option(help="local, or slurm: one node of a cluster.")] = "local",
+    timeout: Annotated[float | None, typer.Option(help="On Slurm: seconds until it is queued again.", min=1)] = None,
+    slurm: Annotated[list[str] | None, typer.Option(help="name=value of submitit, as gpus_per_node=8.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Pre-train without a notebook; call it again to go on after an interruption.
 
-    SIGTERM and the spec's time_limit save and end with exit code 75: call it again.
+    SIGTERM and the spec's time_limit save and end with exit code 75: call it again. Several processes, and those on a
+    cluster, go on when the terminal is closed; the same command finds them, as mvkit.attach(DIR) does in Python.
 
     Example: mvkit train spec.json --out runs/tiny
 
@@ -84,10 +89,11 @@ def train(
             raise OptionError(f"recipe '{recipe}' trains on {wanted.card}: give your list of it with --manifest")
         typer.echo(published(recipe).table(clips), err=True)
         clips = clips or published(recipe).clips()
-    if processes == 1:
+    if processes == 1 and on == "local" and not (timeout or slurm):
         _run(wanted, out, as_json, clips)
     else:
-        _run_in(processes, wanted, out, as_json)
+        more = {"processes": processes, "on": on, "timeout": timeout, "options": cluster_options(slurm or [])}
+        _run_apart(wanted, out, as_json, **more)
 
 
 _LINE = "{recipe:32} {epochs:>5} epochs  batch {batch:>5}  effective lr {effective_lr:<9g} {teachers}"
@@ -118,6 +124,7 @@ def _roles(said: list[str]) -> dict[str, str]:
 
 def _run(wanted: RunSpec, out: Path, as_json: bool, clips: int = 0) -> None:
     """Train to the end, or to an interruption, and say what came of it. clips: what the steps were counted for."""
+    from mvkit.runs.looks import scores
     from mvkit.runs.progress import Progress
     from mvkit.train import fit, open_manifest, open_source, train_split
     from mvkit.train.interrupt import REQUEUE, Requeue
@@ -129,7 +136,7 @@ def _run(wanted: RunSpec, out: Path, as_json: bool, clips: int = 0) -> None:
         typer.echo(
             f"{len(chosen)} clips in the list, {clips} in the schedule: --clips {len(chosen)} counts these", err=True
         )
-    source, watched = open_source(wanted, chosen), monitor(wanted, manifest) if wanted.monitor_every else None
+    source, watched = open_source(wanted, chosen), scores(wanted, manifest) if wanted.monitor_every else None
     saved = [path.name for path in found(out / "checkpoint")]
     if saved:
         typer.echo(f"going on from {saved[-1]}", err=True)
@@ -161,31 +168,25 @@ def _run(wanted: RunSpec, out: Path, as_json: bool, clips: int = 0) -> None:
         typer.echo(f"done: {out}")
 
 
-def monitor(wanted: RunSpec, manifest: Any) -> Any:
-    """kNN accuracy of the val split among the train split; both are read into memory, so it is for small sets.
+def _run_apart(wanted: RunSpec, out: Path, as_json: bool, *, on: str, **more: Any) -> None:
+    """The same in processes of their own, watched from here; a terminal that is closed leaves them alone."""
+    import signal
 
-    Raises DataError for a set without a val split.
-    """
-    from mvkit.eval import knn_monitor
-    from mvkit.train import clips_and_labels
-
-    known, unseen = (clips_and_labels(wanted, manifest.split(name)) for name in ("train", "val"))
-    return knn_monitor(known, unseen)
-
-
-def _run_in(processes: int, wanted: RunSpec, out: Path, as_json: bool) -> None:
-    """The same in several processes, which say themselves what goes on."""
-    from tempfile import TemporaryDirectory
-
+    from mvkit.runs.job import launch
+    from mvkit.runs.status import LIVE
     from mvkit.train.interrupt import REQUEUE, Requeue
-    from mvkit.train.launch import launch
 
-    with TemporaryDirectory() as folder:
-        spec = Path(folder) / "spec.json"
-        wanted.write(spec)
-        try:
-            launch(spec, out, processes, monitor="mvkit.cli.training:monitor" if wanted.monitor_every else "")
-        except KeyboardInterrupt as stop:
-            typer.echo(f"mvkit: {stop}; the same command goes on from what is saved", err=True)
-            raise typer.Exit(REQUEUE if isinstance(stop, Requeue) else 130) from None
-    typer.echo(json.dumps({"folder": str(out), "processes": processes}) if as_json else f"done: {out}")
+    def terminated(number: int, frame: object) -> None:
+        raise Requeue("SIGTERM")
+
+    signal.signal(signal.SIGTERM, terminated)
+    job = launch(wanted, out=out, on=on, **more)
+    try:
+        job.watch()
+    except KeyboardInterrupt as stop:
+        if on == "local":
+            job.stop()
+        told = "the job stays in the queue" if job.state in LIVE else job.status.get("cause", job.state)
+        typer.echo(f"mvkit: {told}; the same command goes on from there", err=True)
+        raise typer.Exit(REQUEUE if isinstance(stop, Requeue) else 130) from None
+    typer.echo(json.dumps({"folder": str(out), **job.status}, indent=2) if as_json else f"done: {out}")

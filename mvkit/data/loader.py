@@ -9,6 +9,7 @@ import multiprocessing
 import sys
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from itertools import count
 from time import monotonic
 from typing import Any
@@ -31,8 +32,10 @@ class ClipLoader:
     seed: of the order (the dataset's own seed is that of the draws). epoch, start_step: where to begin; start_step is
     counted from the beginning of `epoch` and may be larger than an epoch. epochs: how many epochs from `epoch` on,
     None for no end. drop_last: leave out an incomplete last batch. rank, world: this process out of how many; a step
-    then takes batch * world clips. workers: reading processes, 0 for none. timeout: seconds to wait for a batch.
-    pin: page-locked memory. Raises OptionError for values out of range; while running, DataError (see `ClipDataset`).
+    then takes batch * world clips. grouped: shuffle groups rather than clips, so that clips that differ only in what
+    their captions say (`Sample.group`) come one after the other. workers: reading processes, 0 for none. timeout:
+    seconds to wait for a batch. pin: page-locked memory. Raises OptionError for values out of range; while running,
+    DataError (see `ClipDataset`).
     """
 
     dataset: ClipDataset
@@ -43,6 +46,7 @@ class ClipLoader:
     start_step: int = 0
     epochs: int | None = 1
     shuffle: bool = True
+    grouped: bool = False
     drop_last: bool = True
     rank: int = 0
     world: int = 1
@@ -82,11 +86,27 @@ class ClipLoader:
     def keys(self, step: int) -> list[Key]:
         """The (epoch, index) pairs of this rank's batch at a step, counted from 0 over the run."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        clips = len(self.dataset)
-        order = np.random.default_rng((self.seed, epoch)).permutation(clips) if self.shuffle else np.arange(clips)
+        order = np.arange(len(self.dataset))
+        if self.shuffle:
+            parts, dice = self._parts, np.random.default_rng((self.seed, epoch))
+            order = (
+                np.concatenate([parts[i] for i in dice.permutation(len(parts))])
+                if parts
+                else dice.permutation(len(order))
+            )
         begin = place * self.batch * self.world
         share = order[begin : begin + self.batch * self.world][self.rank :: self.world]
         return [(epoch, int(index)) for index in share]
+
+    @cached_property
+    def _parts(self) -> list[np.ndarray]:
+        """Places of the clips of each group, for `grouped`; a clip without a group is one of its own."""
+        if not self.grouped:
+            return []
+        found: dict[Any, list[int]] = {}
+        for place, sample in enumerate(self.dataset.manifest):
+            found.setdefault(sample.group or place, []).append(place)
+        return [np.array(places) for places in found.values()]
 
     def __iter__(self) -> Iterator[Batch]:
         batches = iter(self._torch_loader())

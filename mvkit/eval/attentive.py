@@ -92,14 +92,21 @@ def fit_attentive(
 def attentive_accuracy(
     train: Tensor, labels: Tensor, test: Tensor, wanted: Tensor, *, heads: int = 4, epochs: int = 20, seed: int = 0
 ) -> float:
-    """Accuracy on `test` of an attentive probe trained on `train`, 0 to 1.
+    """Share of `test` that `attentive_predict` names as wanted (m,), 0 to 1."""
+    said = attentive_predict(train, labels, test, heads=heads, epochs=epochs, seed=seed)
+    return float((said == wanted).float().mean())
 
-    train: (n, N, D), labels: (n,), test: (m, N, D), wanted: (m,), as of `clip_tokens`.
+
+def attentive_predict(
+    train: Tensor, labels: Tensor, test: Tensor, *, heads: int = 4, epochs: int = 20, seed: int = 0
+) -> Tensor:
+    """Labels (m,) that an attentive probe trained on `train` gives `test`.
+
+    train: (n, N, D), labels: (n,), test: (m, N, D), as of `clip_tokens`.
     """
     probe = fit_attentive(train, labels, heads=heads, epochs=epochs, seed=seed)
     with torch.inference_mode():
-        said = torch.cat([probe(part).argmax(1).cpu() for part in test.split(256)])
-    return float((said == wanted).float().mean())
+        return torch.cat([probe(part).argmax(1).cpu() for part in test.split(256)])
 
 
 def _statistics(tokens: Tensor) -> tuple[Tensor, Tensor]:

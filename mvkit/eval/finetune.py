@@ -95,11 +95,17 @@ def finetune(
 
 
 def finetune_accuracy(
+    encoder: VideoViT, train: Tensor, labels: Tensor, test: Tensor, wanted: Tensor, **options: Any
+) -> float:
+    """Share of `test` that `finetune_predict`, with these options, names as wanted (m,), 0 to 1."""
+    return float((finetune_predict(encoder, train, labels, test, **options) == wanted).float().mean())
+
+
+def finetune_predict(
     encoder: VideoViT,
     train: Tensor,
     labels: Tensor,
     test: Tensor,
-    wanted: Tensor,
     *,
     epochs: int = 25,
     batch: int = 16,
@@ -107,10 +113,10 @@ def finetune_accuracy(
     weight_decay: float = 0.05,
     seed: int = 0,
     precision: str = "auto",
-) -> float:
-    """Accuracy on `test` after fine-tuning a copy of `encoder` on `train`, 0 to 1; `encoder` is left as it was.
+) -> Tensor:
+    """Labels (m,) of `test` after fine-tuning a copy of `encoder` on `train`; `encoder` is left as it was.
 
-    train, test: uint8 (n, 3, T, H, W); labels, wanted: (n,). lr: at the peak, warm-up over the first tenth. Nothing is
+    train, test: uint8 (n, 3, T, H, W); labels: (n,). lr: at the peak, warm-up over the first tenth. Nothing is
     augmented, mixed or dropped; see `finetune` for that.
     """
     device = next(encoder.parameters()).device
@@ -130,8 +136,7 @@ def finetune_accuracy(
     precision = choose_precision(precision, device)
     for _ in _Trainer(model, optimiser, rate, precision, seed).run(batches()):
         pass
-    said = logits(model, test, precision=precision).argmax(1)
-    return float((said == wanted).float().mean())
+    return logits(model, test, precision=precision).argmax(1)
 
 
 @torch.inference_mode()

@@ -5,7 +5,9 @@ An interval says how far the number moves with the choice of test clips; it says
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -63,11 +65,19 @@ def in_top(scores: Tensor, labels: Tensor, k: int) -> Tensor:
     return ((scores > own) | ((scores == own) & before)).sum(1) < k
 
 
-def accuracy(correct: Tensor, *, level: float = 0.95, resamples: int = 1000, seed: int = 0) -> Accuracy:
+def accuracy(
+    correct: Tensor,
+    *,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+    statistic: Callable[..., Any] = np.mean,
+) -> Accuracy:
     """correct: (n,), 0 or 1 -> their mean, with the interval between the percentiles of `resamples` bootstrap means.
 
-    level: 0 to 1. With every clip right, or every clip wrong, the interval is that point: the bootstrap cannot see
-    what no clip shows. Raises OptionError for no clips, or a level or count out of range.
+    level: 0 to 1. statistic: another than the mean, such as np.median of ranks. With every clip right, or every clip
+    wrong, the interval is that point: the bootstrap cannot see what no clip shows. Raises OptionError for no clips, or
+    a level or count out of range.
     """
     if not len(correct) or not 0 < level < 1 or resamples < 1:
         raise OptionError(
@@ -76,9 +86,9 @@ def accuracy(correct: Tensor, *, level: float = 0.95, resamples: int = 1000, see
         )
     values, generator = correct.double().cpu().numpy(), np.random.default_rng(seed)
     # One resample at a time: 20,000 clips x 1,000 resamples would be 160 MB of indices.
-    means = [values[generator.integers(len(values), size=len(values))].mean() for _ in range(resamples)]
+    means = [statistic(values[generator.integers(len(values), size=len(values))]) for _ in range(resamples)]
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Accuracy(float(values.mean()), float(low), float(high), len(values), level)
+    return Accuracy(float(statistic(values)), float(low), float(high), len(values), level)
 
 
 def accuracies(

@@ -2,6 +2,7 @@
 
 import warnings
 
+import torch
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
@@ -12,10 +13,15 @@ from mvkit.eval.features import standardise
 def probe_accuracy(
     train: Tensor, labels: Tensor, test: Tensor, wanted: Tensor, *, strength: float = 0.01, rounds: int = 300
 ) -> float:
-    """Accuracy on `test` of a multinomial logistic regression fitted on `train`, 0 to 1.
+    """Share of `test` that `probe_predict` names as wanted (m,), 0 to 1."""
+    return float((probe_predict(train, labels, test, strength=strength, rounds=rounds) == wanted).float().mean())
 
-    train: (n, D), labels: (n,), test: (m, D), wanted: (m,). Features are standardised. strength: scikit-learn's C,
-    small because clips are few and features many; the same for every encoder compared.
+
+def probe_predict(train: Tensor, labels: Tensor, test: Tensor, *, strength: float = 0.01, rounds: int = 300) -> Tensor:
+    """Labels (m,) that a multinomial logistic regression fitted on `train` gives `test`.
+
+    train: (n, D), labels: (n,), test: (m, D). Features are standardised. strength: scikit-learn's C, small because
+    clips are few and features many; the same for every encoder compared.
     """
     train, test = standardise(train, test)
     model = LogisticRegression(C=strength, max_iter=rounds)
@@ -23,4 +29,4 @@ def probe_accuracy(
         # An unconverged fit is still the same rule for every encoder; its score is what is shown.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(train.numpy(), labels.numpy())
-    return float(model.score(test.numpy(), wanted.numpy()))
+    return torch.from_numpy(model.predict(test.numpy()))

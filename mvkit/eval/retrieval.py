@@ -6,14 +6,28 @@ similar candidates of each query, and nothing for the rest.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from mvkit.data.captions import normalise
+from mvkit.data.manifest import Manifest
+from mvkit.data.sample import Sample
 from mvkit.errors import ShapeError
+from mvkit.eval.encoded import encode_clips, encode_texts
+from mvkit.eval.metrics import Accuracy, accuracy
+from mvkit.eval.opened import VIEWS, Opened, open_run, read_clips, settings
+from mvkit.eval.outcome import CHANCE, Outcome, Row, exact
+from mvkit.eval.paired import tuned, with_captions, words_of
+from mvkit.eval.tuning import TuneSpec
 from mvkit.methods.umt_vl import UmtVl
+from mvkit.train.loop import Run
+from mvkit.train.seed import derive
 
 CANDIDATES = 128
 NOT_ASKED = -100.0
@@ -42,16 +56,12 @@ def rerank(
     cosines: (clips, texts). said: tokens (clips, V, D) of whole clips, states (texts, L, D) and word masks (texts, L).
     """
     tokens, states, words = said
-
-    def answers(asked: Tensor) -> Tensor:
-        """asked: (clips, texts) bool -> logits there, NOT_ASKED elsewhere."""
-        scores = torch.full_like(cosines, NOT_ASKED)
-        for part in asked.nonzero().split(batch):
-            clips, texts = part.unbind(1)
-            scores[clips, texts] = method.match(states[texts], words[texts], tokens[clips])[:, 1].to(scores)
-        return scores
-
-    return Scores(answers(_best(cosines, top)), answers(_best(cosines.T, top).T).T)
+    of_clips, of_texts = _best(cosines, top), _best(cosines.T, top).T
+    logits = torch.full_like(cosines, NOT_ASKED)
+    for part in (of_clips | of_texts).nonzero().split(batch):  # a pair that both ask about is asked once
+        clips, texts = part.unbind(1)
+        logits[clips, texts] = method.match(states[texts], words[texts], tokens[clips])[:, 1].to(logits)
+    return Scores(logits.masked_fill(~of_clips, NOT_ASKED), logits.masked_fill(~of_texts, NOT_ASKED).T)
 
 
 def _best(scores: Tensor, top: int) -> Tensor:
@@ -93,3 +103,87 @@ def _one_way(scores: Tensor, right: Tensor) -> dict[str, float]:
     recalls = {f"recall@{k}": float((found <= k).float().mean()) for k in RECALLS}
     middle = float(found.quantile(0.5)) if len(found) else float("nan")
     return {**recalls, "median_rank": middle, "queries": len(found), "unanswered": int((~answered).sum())}
+
+
+def retrieval(
+    run: Run | Path | str | Opened,
+    manifest: Manifest | Path | str | None = None,
+    *,
+    split: str = "val",
+    frames: int = 0,
+    captions: int = 1,
+    top: int = CANDIDATES,
+    seed: int = 0,
+    tuning: TuneSpec | None = None,
+    device: str = "auto",
+    progress: Callable[[dict[str, Any]], None] | None = None,
+) -> Outcome:
+    """Both ways over the clips of a split, by cosine and re-ranked: recall at 1, 5, 10 (0 to 1) and median rank.
+
+    run: of umt_vl. frames: of a clip, from equal parts of the file; 0 takes the run's. captions: of each clip, the
+    first ones; 0 takes all. top: candidates of a query that the match head is asked about. seed: of the control.
+    tuning: fine-tunes a copy on the split "train" before; None asks the run as it is. progress: told of each step.
+    Controls: the middle frame alone; captions with their words shuffled. Clips with an equal caption are all right.
+    Left out and named: clips that cannot be read, clips without a caption, captions without a word.
+    Raises OptionError for another kind of run, DataError where nothing is left.
+    """
+    opened = run if isinstance(run, Opened) else open_run(run, manifest, device=device)
+    untold: dict[str, list[str]] = {}
+    if tuning:
+        opened, untold = tuned(opened, tuning, progress=progress)
+        frames = frames or tuning.frames
+    frames = frames or opened.spec.frames
+    asked, left_out = with_captions(opened.manifest.split(split), captions)
+    clips = read_clips(asked, frames=frames, image=opened.spec.image)
+    texts = [text for sample in clips.samples for text in words_of(sample, captions)]
+    right = belong(clips.samples, texts)
+    shuffled = [_shuffled(text, seed, place) for place, text in enumerate(texts)]
+    rows = []
+    for shown, said in (("clip", texts), ("one frame", texts), ("clip, words shuffled", shuffled)):
+        seen = encode_clips(opened.method, clips.pixels, VIEWS[shown.partition(",")[0]])
+        read = encode_texts(opened.method, said)
+        cosines = read.cosines(seen)
+        again = rerank(opened.method, cosines, (seen.tokens, read.states, read.words), top=top)
+        for scores, found in (("cosine", Scores.of_cosines(cosines)), ("re-ranked", again)):
+            rows += _rows(found, right, {"shown": shown, "scores": scores})
+    chance = {way: by_chance(table) for way, table in (("clips_to_texts", right), ("texts_to_clips", right.T))}
+    rows += [Row({"shown": CHANCE, "scores": "", "way": way}, values) for way, values in chance.items()]
+    spec = settings(
+        opened.spec, split=split, frames=frames, top=top, seed=seed, clips=len(right),
+        captions=len(texts), captions_of_several_clips=int((right.sum(0) > 1).sum()),
+        tuning=tuning and tuning.model_dump(),
+    )  # fmt: skip
+    return Outcome("retrieval", tuple(rows), {**left_out, **clips.left_out, **untold}, spec)
+
+
+def belong(samples: Sequence[Sample], texts: Sequence[str]) -> Tensor:
+    """Which text says what a clip's own captions say, word for word -> (clips, texts) bool."""
+    keys = [normalise(text) for text in texts]
+    own = [{normalise(text) for text in sample.captions} for sample in samples]
+    return torch.tensor([[key in said for key in keys] for said in own])
+
+
+def _rows(scores: Scores, right: Tensor, of: dict[str, str]) -> list[Row]:
+    ways = {"clips_to_texts": (scores.clips_to_texts, right), "texts_to_clips": (scores.texts_to_clips, right.T)}
+    return [Row({**of, "way": way}, _measured(ranks(found.cpu(), wanted))) for way, (found, wanted) in ways.items()]
+
+
+def _measured(found: Tensor) -> dict[str, Accuracy]:
+    recalls = {f"recall@{k}": accuracy(found <= k) for k in RECALLS}
+    return {**recalls, "median_rank": accuracy(found, statistic=np.median)}
+
+
+def by_chance(right: Tensor) -> dict[str, Accuracy]:
+    """Of candidates in a random order: the mean over queries of 1 - C(n - r, k) / C(n, k), r of n being right."""
+    count, of = right.shape[1], right.sum(1)
+    found = {}
+    for k in RECALLS:
+        # The chance that none of the first k is right, as a product: k factors, never a large binomial.
+        none = torch.stack([((count - of - i) / max(count - i, 1)).clamp(min=0) for i in range(min(k, count))]).prod(0)
+        found[f"recall@{k}"] = exact(float(1 - none.mean()), len(right))
+    return found
+
+
+def _shuffled(text: str, seed: int, place: int) -> str:
+    words = normalise(text).split()
+    return " ".join(np.random.default_rng(derive(seed, "words", place)).permutation(words))

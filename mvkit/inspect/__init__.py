@@ -19,25 +19,3 @@ from mvkit.inspect import rollout as rollout
 from mvkit.inspect import shapes as shapes
 from mvkit.inspect import similarity as similarity
 from mvkit.inspect import untrained as untrained
-
-__all__ = [
-    "attention",
-    "attention_distance",
-    "cka",
-    "clip_attention",
-    "clip_features",
-    "collapse",
-    "colours",
-    "compared",
-    "components",
-    "embedding",
-    "explained",
-    "masks",
-    "query_keys",
-    "reconstruction",
-    "remasking",
-    "rollout",
-    "shapes",
-    "similarity",
-    "untrained",
-]

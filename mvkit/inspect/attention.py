@@ -2,8 +2,8 @@
 
 Weights come from the encoder (`encoder(clips, mask, heads=(6,)).attention(6)`): (B, heads, V, V), softmax rows over
 the V visible tokens. Hidden tokens took no part; they are NaN here, never 0, because 0 would say "seen and ignored".
-The VideoMAE family has no class token, and none is made up: `received` is the picture without a query. `query_keys` has
-the same maps without the V x V matrix, also of encoders with a class token and of image encoders.
+`query_keys` has the same maps without the V x V matrix, also of encoders with a class token and of image encoders, and
+what a token receives from all others.
 """
 
 from __future__ import annotations
@@ -32,23 +32,19 @@ def query_attention(
     leave the query's weight on itself out (NaN) and let the rest sum to 1. Rows sum to 1 over visible tokens.
     Raises MaskError if the query is hidden in some clip, ShapeError, OptionError.
     """
-    _check(weights, grid, mask)
+    count = grid.tokens if mask is None else mask.visible_ids.shape[1]
+    if weights.ndim != 4 or weights.shape[-2:] != (count, count):
+        raise ShapeError(
+            f"attention must be (B, heads, {count}, {count}) on a {grid} {'without' if mask is None else 'under this'} "
+            f"mask, got {tuple(weights.shape)}"
+        )
+    if mask is not None and (mask.grid != grid or len(mask) != len(weights)):
+        raise ShapeError(f"{mask!r} does not belong to {len(weights)} clips on a {grid}")
     row = row_of(query, grid, mask, len(weights)).to(weights.device)
     picked = weights.float()[torch.arange(len(weights), device=weights.device), :, row]  # (B, heads, V)
     if drop_self:
         picked = without(picked, row)
     return on_grid(fuse(picked, heads), grid, mask)
-
-
-def received_attention(
-    weights: Tensor, grid: TokenGrid, *, mask: TokenMask | None = None, heads: str | int = "mean"
-) -> Tensor:
-    """How much each token is looked at, averaged over all queries: (B, t, h, w), or (B, heads, t, h, w).
-
-    Sums to 1 over the visible tokens; 1/V everywhere is "no preference". Raises ShapeError, OptionError.
-    """
-    _check(weights, grid, mask)
-    return on_grid(fuse(weights.float().mean(-2), heads), grid, mask)
 
 
 def on_grid(values: Tensor, grid: TokenGrid, mask: TokenMask | None = None) -> Tensor:
@@ -59,16 +55,6 @@ def on_grid(values: Tensor, grid: TokenGrid, mask: TokenMask | None = None) -> T
     return values.unflatten(-1, grid.shape)
 
 
-def middle_query(grid: TokenGrid, mask: TokenMask | None = None, row: int = 0) -> tuple[int, int, int]:
-    """The visible token nearest to the middle of the clip, as (t, y, x). Raises MaskError where nothing is visible."""
-    tokens = range(grid.tokens) if mask is None else mask.visible_ids[row].tolist()
-    if not tokens:
-        raise MaskError(f"{mask!r} shows nothing in clip {row}: there is no token to ask")
-    middle = [(size - 1) / 2 for size in grid.shape]
-    places = [grid.place(token) for token in tokens]
-    return min(places, key=lambda place: sum((a - b) ** 2 for a, b in zip(place, middle, strict=True)))
-
-
 def busiest_query(clips: Tensor, grid: TokenGrid, step: int | None = None) -> tuple[int, int, int]:
     """The token of a step (the middle one) whose pixels change most from frame to frame, as (t, y, x).
 
@@ -76,6 +62,16 @@ def busiest_query(clips: Tensor, grid: TokenGrid, step: int | None = None) -> tu
     """
     step = grid.t // 2 if step is None else step
     return grid.place(step * grid.places + int(motion_map(clips[:1], grid)[0, step].argmax()))
+
+
+def under(token: tuple[int, int, int], grid: TokenGrid, own: TokenGrid) -> tuple[int, int, int]:
+    """The token of the grid `own` that holds the middle of one (t, y, x) of another over the same clip.
+
+    Raises ShapeError for a token outside that one.
+    """
+    grid.index(*token)
+    t, y, x = (int((at + 0.5) * size / side) for at, side, size in zip(token, grid.shape, own.shape, strict=True))
+    return t, y, x
 
 
 def holding(maps: Tensor, share: float = 0.6, *, per_step: bool = False) -> Tensor:
@@ -132,14 +128,3 @@ def without(weights: Tensor, row: Tensor) -> Tensor:
     itself = torch.arange(weights.shape[-1], device=row.device) == row[:, None]  # (B, V)
     left = weights.masked_fill(itself.view(len(row), *[1] * (weights.ndim - 2), -1), torch.nan)
     return left / left.nansum(-1, keepdim=True)
-
-
-def _check(weights: Tensor, grid: TokenGrid, mask: TokenMask | None) -> None:
-    count = grid.tokens if mask is None else mask.visible_ids.shape[1]
-    if weights.ndim != 4 or weights.shape[-2:] != (count, count):
-        raise ShapeError(
-            f"attention must be (B, heads, {count}, {count}) on a {grid} {'without' if mask is None else 'under this'} "
-            f"mask, got {tuple(weights.shape)}"
-        )
-    if mask is not None and (mask.grid != grid or len(mask) != len(weights)):
-        raise ShapeError(f"{mask!r} does not belong to {len(weights)} clips on a {grid}")

@@ -25,7 +25,6 @@ class MinibatchCKA:
     """Sums HSIC over batches; `matrix` is their CKA so far. Memory does not grow with the number of batches."""
 
     def __init__(self) -> None:
-        self.batches = 0
         self._sums: tuple[Tensor, Tensor, Tensor] | None = None
 
     def update(self, first: Collection[Tensor], second: Collection[Tensor]) -> None:
@@ -46,7 +45,7 @@ class MinibatchCKA:
             if self._sums[0].shape != found[0].shape:
                 raise ShapeError(f"this batch has {found[0].shape} layers, the first had {self._sums[0].shape}")
             found = tuple(old + new for old, new in zip(self._sums, found, strict=True))
-        self._sums, self.batches = (found[0], found[1], found[2]), self.batches + 1
+        self._sums = (found[0], found[1], found[2])
 
     def matrix(self) -> Tensor:
         """(L first, L second) float64; 1 for features equal up to rotation, scale and shift. NaN where a layer gives

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from mvkit.errors import MaskError, OptionError, ShapeError
-from mvkit.inspect.attention import fuse
+from mvkit.inspect.attention import fuse, under
 from mvkit.inspect.attention_distance import Reach, row_reach
 from mvkit.inspect.query_keys import QueryKeys, query_keys
 from mvkit.inspect.rollout import Kept, rollout
@@ -70,10 +70,7 @@ class ClipAttention:
 
     def near(self, token: tuple[int, int, int], grid: TokenGrid) -> tuple[int, int, int]:
         """The token that holds the middle of one (t, y, x) of another grid over the same clip. Raises ShapeError."""
-        grid.index(*token)
-        sides = zip(token, grid.shape, self.grid.shape, strict=True)
-        t, y, x = (int((place + 0.5) * own / side) for place, side, own in sides)
-        return t, y, x
+        return under(token, grid, self.grid)
 
     def nearest_visible(self, token: tuple[int, int, int]) -> tuple[int, int, int]:
         """The token that the mask leaves visible nearest to this one (t, y, x), the first of those; itself if it is.

@@ -15,6 +15,7 @@ from torch import Tensor
 from mvkit.checkpoints.teachers import open_teacher
 from mvkit.errors import OptionError, ShapeError
 from mvkit.inspect import similarity
+from mvkit.inspect.attention import under
 from mvkit.inspect.clip_features import ClipFeatures
 from mvkit.inspect.query_keys import encode
 from mvkit.models.teachers import Teacher
@@ -118,13 +119,10 @@ class Rows:
     def maps(self, layer: int, query: tuple[int, int, int], *, centred: bool) -> dict[str, np.ndarray]:
         """name -> cosines (t, h, w) with a token (t, y, x) of the common grid; on another grid, with the token that
         holds the middle of that one. Raises ShapeError."""
-        grid, found = self.compared.grid, {}
-        grid.index(*query)
+        found = {}
         for name, one in self.features.items():
-            sides = zip(query[1:], one.grid.shape[1:], grid.shape[1:], strict=True)
-            y, x = (int((place + 0.5) * own / side) for place, own, side in sides)
-            map_ = one.query_map(self.compared.block(name, layer), (query[0], y, x), centred=centred)
-            found[name] = map_.cpu().numpy()
+            block, token = self.compared.block(name, layer), under(query, self.compared.grid, one.grid)
+            found[name] = one.query_map(block, token, centred=centred).cpu().numpy()
         return found
 
     def matrices(self, layer: int, *, kind: str, centred: bool, static: bool) -> dict[str, list[np.ndarray]]:

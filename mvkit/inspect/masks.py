@@ -1,4 +1,4 @@
-"""What a masking strategy does, in numbers: exactness, leakage, difficulty, shape, bias, diversity, cost.
+"""What a masking strategy does, in numbers: exactness, leakage, difficulty, shape, bias, diversity.
 
 All are averages over a batch of masks; v = visible, m = hidden. Draw at least a few hundred masks before comparing
 positional spread or Jaccard overlap between strategies: both carry sampling noise.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from mvkit.errors import ShapeError
-from mvkit.maskers import MaskContext, Masker, TokenMask
+from mvkit.maskers import TokenMask
 from mvkit.maskers._flow import backward_flow
-from mvkit.tokens import TokenGrid
 
 
 @dataclass(frozen=True)
@@ -142,34 +140,6 @@ def trajectory_leak(hidden: Tensor, flow: Tensor, *, among: Tensor | None = None
     leak[:, :-1] |= _moved(~hidden[:, 1:], flow, wrap)
     leak[:, 1:] |= _moved(~hidden[:, :-1], back, wrap) & known
     return _given(leak, hidden if among is None else hidden & among)
-
-
-def sampling_cost(
-    masker: Masker,
-    grid: TokenGrid,
-    batch: int,
-    *,
-    context: MaskContext | None = None,
-    repeats: int = 5,
-    device: torch.device | str = "cpu",
-) -> dict[str, float]:
-    """Time to draw masks, and what they cost the encoder.
-
-    ms_per_clip: least of `repeats` timed draws of a batch, after one that is not timed, in milliseconds per clip.
-    tokens_<role>: tokens of each role. attention_pairs: the first role's tokens squared, what attention grows with.
-    """
-    generator = torch.Generator(device).manual_seed(0)
-    drawn = masker(grid, batch, generator=generator, context=context)
-    times = []
-    for _ in range(repeats):
-        start = perf_counter()
-        drawn = masker(grid, batch, generator=generator, context=context)
-        if generator.device.type == "cuda":
-            torch.cuda.synchronize(generator.device)
-        times.append(perf_counter() - start)
-    tokens = {f"tokens_{role}": float(mask.visible_ids.shape[1]) for role, mask in drawn.roles.items()}
-    pairs = float(drawn.primary.visible_ids.shape[1] ** 2)
-    return {"ms_per_clip": 1e3 * min(times) / batch, **tokens, "attention_pairs": pairs}
 
 
 def _volume(mask: TokenMask | Tensor) -> Tensor:

@@ -84,18 +84,18 @@ def token_statistics(
     return (mean[rows, ids] * weight).sum(2), (std[rows, ids] * weight).sum(2)
 
 
-def nearest_visible(mask: TokenMask, *, neighbours: int = 1, pace: float = 1.0) -> tuple[Tensor, Tensor]:
+def nearest_visible(mask: TokenMask, *, neighbours: int = 1) -> tuple[Tensor, Tensor]:
     """For each hidden token its nearest visible ones: numbers among the visible (B, M, K) and distances (B, M, K).
 
-    Distance is Euclidean on the grid, one step of time counting as `pace` tokens of space; ties go to the earlier
-    token. K = min(neighbours, V). Raises ShapeError where nothing is visible.
+    Distance is Euclidean on the grid, one step of time counting as one token of space; ties go to the earlier token.
+    K = min(neighbours, V). Raises ShapeError where nothing is visible.
     """
     if not mask.visible_ids.shape[1]:
         raise ShapeError(f"{mask!r} shows nothing: there is no nearest visible token")
     grid = mask.grid
     tokens = torch.arange(grid.tokens, device=mask.hidden.device)
     t, y, x = tokens // grid.places, tokens % grid.places // grid.w, tokens % grid.w
-    place = torch.stack([t * pace, y, x], dim=-1).double()
+    place = torch.stack([t, y, x], dim=-1).double()
     # One clip at a time: all pairs of a batch at 8x14x14 and ratio 0.9 would take 2 MB a clip in float64.
     found = [
         torch.cdist(place[hidden], place[visible]).sort(dim=-1, stable=True)
@@ -120,14 +120,6 @@ def nearest_visible_token(mask: TokenMask, clips: Tensor, *, tubelet: int, patch
     seen = mask.visible(pixels)
     copied = seen.gather(1, ids.expand(-1, -1, seen.shape[-1]))
     return _pasted(mask, pixels, copied, tubelet=tubelet, patch=patch)
-
-
-def oracle_mean(mask: TokenMask, clips: Tensor, *, tubelet: int, patch: int) -> Tensor:
-    """Hidden tokens filled with their own true mean colour: what oracle statistics give without any model."""
-    pixels = patchify(clips, tubelet=tubelet, patch=patch)
-    mean, _ = pixel_statistics(mask.hidden_part(pixels), channels=clips.shape[1])
-    flat = mean.expand(-1, -1, pixels.shape[-1] // clips.shape[1], -1).flatten(-2)
-    return _pasted(mask, pixels, flat, tubelet=tubelet, patch=patch)
 
 
 def baselines(mask: TokenMask, clips: Tensor, *, tubelet: int, patch: int) -> Mapping[str, Tensor]:

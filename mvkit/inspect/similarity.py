@@ -48,15 +48,6 @@ def query_map(
     return on_grid(torch.einsum("bnd,bd->bn", features, asked), grid, mask)
 
 
-def peaks(maps: Tensor) -> Tensor:
-    """maps: (B, t, h, w) -> (B, t, 2) long, the (y, x) of the best match in each step; the first one where tied, and
-    (-1, -1) in a step whose tokens are all hidden."""
-    flat = maps.flatten(2)
-    best = flat.nan_to_num(nan=-torch.inf).argmax(-1)
-    found = torch.stack([best // maps.shape[-1], best % maps.shape[-1]], dim=-1)
-    return found.masked_fill(flat.isnan().all(-1)[..., None], -1)
-
-
 def frame_matrix(
     tokens: Tensor, grid: TokenGrid, *, kind: str = "aligned", mask: TokenMask | None = None, centred: bool = True
 ) -> Tensor:

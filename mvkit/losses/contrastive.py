@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributed.nn.functional import all_gather as all_gather_with_gradient
+from torch.autograd.function import FunctionCtx
 
 from mvkit.data.captions import normalise
 from mvkit.errors import ShapeError
@@ -48,8 +48,27 @@ def gathered(own: Tensor, *, full_gradient: bool = True) -> Tensor:
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return own
     if full_gradient and own.requires_grad:
-        return torch.cat(list(all_gather_with_gradient(own.contiguous())))
-    parts = [torch.empty_like(own) for _ in range(dist.get_world_size())]
-    dist.all_gather(parts, own.detach().contiguous())
+        return _Gathered.apply(own)  # type: ignore[return-value]
+    parts = _parts(own)
     parts[dist.get_rank()] = own
     return torch.cat(parts)
+
+
+class _Gathered(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, own: Tensor) -> Tensor:
+        return torch.cat(_parts(own))
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:  # type: ignore[override]
+        # Collectives send memory as it lies: a transposed gradient, such as einsum makes, would come out mixed up.
+        summed = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(summed)
+        return summed.chunk(dist.get_world_size())[dist.get_rank()]
+
+
+def _parts(own: Tensor) -> list[Tensor]:
+    own = own.detach().contiguous()
+    parts = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(parts, own)
+    return parts

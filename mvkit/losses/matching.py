@@ -40,14 +40,21 @@ def draw_negatives(logits: Tensor, groups: Tensor, generator: torch.Generator) -
 
 
 def pairs(
-    states: Tensor, words: Tensor, tokens: Tensor, clips: Tensor, captions: Tensor
+    states: Tensor,
+    words: Tensor,
+    tokens: Tensor,
+    clips: Tensor,
+    captions: Tensor,
+    *,
+    pool: tuple[Tensor, Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """What a match head is asked, 3B each: those that belong together, captions with another clip, clips with another
-    caption."""
+    caption. pool: states, words and tokens of which `clips` and `captions` are numbers; None takes those given."""
+    other_states, other_words, other_tokens = pool or (states, words, tokens)
     return (
-        torch.cat([states, states, states[captions]]),
-        torch.cat([words, words, words[captions]]),
-        torch.cat([tokens, tokens[clips], tokens]),
+        torch.cat([states, states, other_states[captions]]),
+        torch.cat([words, words, other_words[captions]]),
+        torch.cat([tokens, other_tokens[clips], tokens]),
     )
 
 

@@ -34,7 +34,11 @@ def hide_words(
     return torch.where(replaced, words, ids.masked_fill(masked, special.mask)), labels
 
 
-def word_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """logits: (B, L, W), labels: (B, L) with IGNORED -> (), mean over the words asked for; 0 where none is."""
+def word_loss(logits: Tensor, labels: Tensor, asked: Tensor | None = None) -> Tensor:
+    """logits: (B, L, W), labels: (B, L) with IGNORED -> (), mean over the words asked for; 0 where none is.
+
+    asked: how many to divide by, where these are a part of more; None counts them.
+    """
+    asked = (labels != IGNORED).sum() if asked is None else asked
     total = F.cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=IGNORED, reduction="sum")
-    return total / (labels != IGNORED).sum().clamp(min=1)
+    return total / asked.clamp(min=1)

@@ -16,6 +16,7 @@ from mvkit.losses.alignment import KINDS, unit
 from mvkit.maskers.base import TokenMask
 from mvkit.methods.base import Method, Targets
 from mvkit.models.block import NORM_EPS, init_linear
+from mvkit.models.linear import Linear
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import IMAGENET_MEAN, IMAGENET_STD, VideoViT
 from mvkit.tokens import TokenGrid
@@ -30,7 +31,7 @@ class ClipDecoder(nn.Module):
 
     def __init__(self, width: int, out_width: int, *, norm_eps: float = NORM_EPS) -> None:
         super().__init__()
-        self.head = nn.Linear(width, out_width)
+        self.head = Linear(width, out_width)
         self.norm = nn.LayerNorm(out_width, eps=norm_eps)
         init_linear(self)
 

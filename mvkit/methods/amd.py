@@ -29,6 +29,7 @@ from mvkit.maskers.nested import NestedMasker
 from mvkit.methods.base import Method, StepOutput, Targets
 from mvkit.models.block import init_linear
 from mvkit.models.decoder import TokenDecoder
+from mvkit.models.linear import Linear
 from mvkit.models.sizes import size as named_size
 from mvkit.models.sizes import video_vit
 from mvkit.models.teachers import Teacher
@@ -84,7 +85,7 @@ class AMD(Method):
         self.direct, self.generation = sorted(direct), sorted(generation)
         self.align_loss, self.normalise_targets = align_loss, normalise_targets
         self.weights = {"pixels": recfac, "direct": dirfac, "generation": genfac}
-        self.head = nn.Linear(decoder.width, encoder.tubelet * encoder.patch**2 * len(encoder.mean))
+        self.head = Linear(decoder.width, encoder.tubelet * encoder.patch**2 * len(encoder.mean))
         init_linear(self.head)
 
     @classmethod
@@ -146,7 +147,7 @@ class AMD(Method):
             position=position,
         )
         width = teacher.encoder.width
-        projections = nn.ModuleList(nn.Linear(shape.width, width, bias=False) for _ in direct)
+        projections = nn.ModuleList(Linear(shape.width, width, bias=False) for _ in direct)
         init_linear(projections)
         generators = nn.ModuleList(
             generator(encoder.grid, width, generator_depth, position=position, learn_mask_token=learn_generator_tokens)

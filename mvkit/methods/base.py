@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mvkit.errors import ShapeError
 from mvkit.maskers.base import TokenMask
+from mvkit.methods._share import Share
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import VideoViT
 
@@ -45,6 +46,7 @@ class Method(nn.Module, ABC):
     couples_clips: does a clip's loss depend on the others of its batch? Then splitting a batch changes the loss.
     one_step: does it work on single images, T = tubelet? needs: what of a batch it reads besides clips: "captions".
     teachers: role -> frozen network. They follow the method to its device, and are in no state dict or optimiser.
+    share: of the batch, where several processes train; what a method draws itself it draws for the whole batch.
     """
 
     title: ClassVar[str] = ""
@@ -62,6 +64,7 @@ class Method(nn.Module, ABC):
         super().__init__()
         # A plain dict on purpose: nn.Module registers none of it, so students never save or train their teachers.
         self.teachers: dict[str, Teacher] = {}
+        self.share = Share()
 
     def _apply(self, fn: Callable, recurse: bool = True) -> Method:
         for teacher in self.teachers.values():

@@ -17,9 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mvkit.checkpoints.clip import ARCHITECTURE
-from mvkit.data.captions import normalise
 from mvkit.errors import ShapeError
-from mvkit.losses.contrastive import contrastive_loss
+from mvkit.losses.contrastive import caption_groups, contrastive_loss
 from mvkit.maskers.none import NoneMasker
 from mvkit.methods.base import Method, StepOutput, Targets, check_captions
 from mvkit.models.sizes import size as named_size
@@ -120,12 +119,12 @@ class ClipFrames(Method):
         with torch.no_grad():  # in place and not in the graph: a clamped value would never get a gradient again
             self.logit_scale.clamp_(max=-math.log(COLDEST))
         mask = self.masker(self.encoder.grid, len(clips), generator=generator).to(clips.device).primary
-        chosen = torch.randint(clips.shape[2], (len(clips),), generator=generator, device=generator.device)
+        drawn = (len(clips) * self.share.world,)
+        chosen = self.share.own(torch.randint(clips.shape[2], drawn, generator=generator, device=generator.device))
         rows = torch.arange(len(clips), device=clips.device)
         frames = clips[rows, :, chosen.to(clips.device)][:, :, None]
-        seen, read = self.embed_frames(frames), self.embed_captions(captions)
-        said = [normalise(caption) for caption in captions]
-        groups = torch.tensor([said.index(caption) for caption in said], device=clips.device)
+        seen, read = self.share.whole(self.embed_frames(frames)), self.share.whole(self.embed_captions(captions))
+        groups = self.share.whole(caption_groups(captions).to(clips.device))
         with torch.autocast(clips.device.type, enabled=False):  # bf16's error of 0.004, over 0.01, would be 0.4
             similarity = seen @ read.T
         loss = contrastive_loss(similarity, temperature=(-self.logit_scale).exp(), groups=groups)

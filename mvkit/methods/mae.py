@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import torch
 from einops import rearrange
-from torch import Tensor, nn
+from torch import Tensor
 
 from mvkit import maskers
 from mvkit.errors import OptionError, ShapeError
@@ -22,6 +22,7 @@ from mvkit.maskers.base import MaskContext, Masker
 from mvkit.methods.base import Method, StepOutput, Targets
 from mvkit.models.block import init_linear
 from mvkit.models.decoder import TokenDecoder
+from mvkit.models.linear import Linear
 from mvkit.models.sizes import size as named_size
 from mvkit.models.sizes import video_vit
 from mvkit.models.vit import VideoViT
@@ -64,7 +65,7 @@ class MAE(Method):
             raise OptionError(f"MAE: frames_used must be one of {', '.join(FRAMES_USED)}, got '{frames_used}'")
         self.encoder, self.decoder, self.masker = encoder, decoder, masker
         self.normalise_targets, self.frames_used, self.stride = normalise_targets, frames_used, stride
-        self.head = nn.Linear(decoder.width, encoder.patch**2 * len(encoder.mean))
+        self.head = Linear(decoder.width, encoder.patch**2 * len(encoder.mean))
         init_linear(self.head)
 
     @classmethod
@@ -151,8 +152,8 @@ class MAE(Method):
         batch, frames = len(clips), clips.shape[2]
         if self.frames_used == "all":
             return torch.arange(0, frames, self.stride, device=clips.device).expand(batch, -1)
-        drawn = torch.randint(frames, (batch, 1), generator=generator, device=generator.device)
-        return drawn.to(clips.device)
+        drawn = torch.randint(frames, (batch * self.share.world, 1), generator=generator, device=generator.device)
+        return self.share.own(drawn).to(clips.device)
 
     def _seen(self, images: Tensor) -> Tensor:
         mean, std = (values.view(-1, 1, 1, 1) for values in (self.encoder.mean, self.encoder.std))

@@ -31,6 +31,7 @@ from mvkit.losses.remasking import Remasked, keep_top, remask_global, remask_loc
 from mvkit.maskers.base import Masker, TokenMask
 from mvkit.methods.base import Method, StepOutput, Targets
 from mvkit.models.block import AttentionHeads
+from mvkit.models.linear import Linear
 from mvkit.models.sizes import video_vit
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import Encoded, VideoViT
@@ -225,10 +226,12 @@ class MaskAgain(Method):
         return (got.float() - wanted.float()).square().mean() * (kept.shape[1] / self.num_f), kept
 
     def relation_loss(self, student: Tensor, teacher: Tensor, kept: Tensor) -> Tensor:
-        """Relations among the kept tokens of all clips of the batch, before any projection."""
-        own = relation(student[kept], self.temperature_s)
-        theirs = relation(teacher[kept], self.temperature_t)
-        return relation_loss(own, theirs) / (len(student) * self.num_f)
+        """Relations among the kept tokens of all clips, of all processes too, before any projection."""
+        own, theirs = (
+            self.share.whole(part[kept].unflatten(0, (-1, self.num_f))).flatten(0, 1) for part in (student, teacher)
+        )
+        found = relation_loss(relation(own, self.temperature_s), relation(theirs, self.temperature_t))
+        return found / len(own)
 
 
 def weigh(
@@ -255,9 +258,9 @@ def make_projections(
         maps["output"] = Mlp(width, 2 * width, teacher_width, act_layer=nn.ReLU)
     for level in ("global", "local"):
         if level in weights:
-            maps[f"{level}_student"] = nn.Linear(width, teacher_width)
+            maps[f"{level}_student"] = Linear(width, teacher_width)
             if teacher_side:
-                maps[f"{level}_teacher"] = nn.Linear(teacher_width, teacher_width)
+                maps[f"{level}_teacher"] = Linear(teacher_width, teacher_width)
     return nn.ModuleDict(maps)
 
 

@@ -26,6 +26,7 @@ from mvkit.maskers.base import MaskContext, Masker, TokenMask
 from mvkit.methods.base import Method, StepOutput, Targets
 from mvkit.models.block import init_linear
 from mvkit.models.decoder import TokenDecoder
+from mvkit.models.linear import Linear
 from mvkit.models.sizes import size as named_size
 from mvkit.models.sizes import video_vit
 from mvkit.models.teachers import Teacher
@@ -75,7 +76,7 @@ class MVD(Method):
         self.norm_feature, self.distill_loss = norm_feature, distill_loss
         self.decoders = nn.ModuleDict(decoders)
         self.heads = nn.ModuleDict(
-            {role: nn.Linear(decoder.width, teachers[role].encoder.width) for role, decoder in decoders.items()}
+            {role: Linear(decoder.width, teachers[role].encoder.width) for role, decoder in decoders.items()}
         )
         init_linear(self.heads)
         for decoder in decoders.values():

@@ -6,8 +6,9 @@ guessed with the clip in view (MLM). A batch is all videos or all images, each h
 
     {"method": "umt_vl", "options": {"size": "tiny", "patch": 8, "clip_teacher": "run:..."}, "start": ["run:<stage 1>"]}
 
-Differs from the released code: with several processes the gradient of the contrast reaches every clip it compares, so
-that two processes train as one with the doubled batch; there, each keeps only its own part (`full_gradient=False`).
+Differs from the released code: several processes train as one with the whole batch. The gradient of the contrast
+reaches every clip it compares, and negatives are drawn from all clips; there, each process keeps its own part of the
+gradient and draws among its own clips (`full_gradient=False`).
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from mvkit.errors import OptionError, unknown
 from mvkit.losses.alignment import alignment_loss, unit
 from mvkit.losses.contrastive import caption_groups, contrastive_loss, gathered
 from mvkit.losses.matching import draw_negatives, matching_loss, pairs
-from mvkit.losses.words import hide_words, word_loss
+from mvkit.losses.words import IGNORED, hide_words, word_loss
 from mvkit.maskers.base import MaskContext, Masker, MaskSet, TokenMask
 from mvkit.methods._aligned import Aligned, visible_features
+from mvkit.methods._share import Share
 from mvkit.methods.base import StepOutput, Targets, check_captions
 from mvkit.models import bert
 from mvkit.models.bert import FusionBert, WordHead
@@ -219,30 +221,35 @@ class UmtVl(Aligned):
         """captions: one a clip. Raises ShapeError for another number of them."""
         check_captions(clips, captions)
         if self.image_share and float(torch.rand((), generator=generator, device=generator.device)) < self.image_share:
-            clips, targets = one_frame(clips, self.encoder.tubelet, generator), None
+            clips, targets = one_frame(clips, self.encoder.tubelet, generator, self.share), None
         masks, said = self.hide(clips, generator, targets)
         mask = masks.primary
-        ids, words = (part.to(clips.device) for part in self.tokenizer(captions))
+        ids, words = (part.to(clips.device) for part in self.tokens_of(captions))
         groups = caption_groups(captions).to(clips.device)
         seen, states = self.see(clips, mask), self.text.read(ids, words)
-        similarity, contrast = self.contrast(seen, states, groups)
+        contrast, similarity, groups = self.contrast(seen, states, groups)
         aligned, wanted = self.decode(seen.aligned, mask), visible_features(said["features"], mask)
         parts = {"uta": alignment_loss(unit(aligned), unit(wanted), self.clip_loss), "vtc": contrast}
         found: dict[str, Tensor] = {}
         if self.weights["vtm"]:
-            negatives = draw_negatives(similarity.detach() / self.temperature.detach(), groups, generator)
-            logits = self.match(*pairs(states, words, seen.tokens, *negatives))
+            drawn = draw_negatives(similarity / self.temperature.detach(), groups, generator)
+            other_clips, other_captions = (self.compared.own(numbers) for numbers in drawn)
+            pool = (self.compared.whole(states), self.compared.whole(words), self.compared.whole(seen.tokens))
+            logits = self.match(*pairs(states, words, seen.tokens, other_clips, other_captions, pool=pool))
             parts["vtm"] = matching_loss(logits, len(clips))
-            found |= {"match": logits.detach(), "negative_clips": negatives[0], "negative_captions": negatives[1]}
+            found |= {"match": logits.detach(), "negative_clips": other_clips, "negative_captions": other_captions}
         if self.weights["mlm"]:
-            hidden, labels = hide_words(
-                ids, self.tokenizer.special, self.tokenizer.size, ratio=self.word_ratio, generator=generator
-            )
+            drawn = hide_words(
+                self.share.whole(ids), self.tokenizer.special, self.tokenizer.size,
+                ratio=self.word_ratio, generator=generator,
+            )  # fmt: skip
+            hidden, labels = (self.share.own(part) for part in drawn)
             guessed = self.guess(hidden, words, seen.tokens)
-            parts["mlm"] = word_loss(guessed, labels)
+            # Mean over the words of all processes, whose losses are averaged.
+            parts["mlm"] = word_loss(guessed, labels, (drawn[1] != IGNORED).sum() / self.share.world)
             found |= {"ids": ids, "hidden_ids": hidden, "labels": labels, "guessed": guessed.detach().argmax(-1)}
         loss = sum((self.weights[name] * part for name, part in parts.items()), torch.zeros((), device=clips.device))
-        found |= {"clips": clips, "similarity": similarity.detach()}
+        found |= {"clips": clips, "similarity": similarity}
         return StepOutput(loss=loss, parts=parts, masks=masks.roles, artifacts=found if artifacts else {})
 
     def hide(
@@ -255,13 +262,27 @@ class UmtVl(Aligned):
         context = MaskContext(video=clips, attention=said.get("attention"))
         return masker(grid, len(clips), generator=generator, context=context).to(clips.device), said
 
-    def contrast(self, seen: Seen, states: Tensor, groups: Tensor) -> tuple[Tensor, Tensor]:
-        """Similarity of the clips and captions at hand (B, B), and the loss over those of all processes."""
+    @property
+    def compared(self) -> Share:
+        """Whose clips negatives are drawn from."""
+        return self.share if self.full_gradient else Share()
+
+    def tokens_of(self, captions: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Numbers and mask (B, L) of captions, L the longest of all processes."""
+        ids, words = self.tokenizer(captions)
+        if self.share.world == 1:
+            return ids, words
+        more = int(gathered(torch.tensor([ids.shape[1]])).max()) - ids.shape[1]
+        return F.pad(ids, (0, more), value=self.tokenizer.special.pad), F.pad(words, (0, more))
+
+    def contrast(self, seen: Seen, states: Tensor, groups: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The loss over clips and captions of all processes; similarity (C, C) and groups (C,) of those `compared`."""
         with torch.autocast(states.device.type, enabled=False):  # bf16's error of 0.004, over 0.07, would be 0.06
-            own = self.embed(seen.pooled.float()), self.embed_text(states.float())
-            clips, texts = (gathered(part, full_gradient=self.full_gradient) for part in own)
-            loss = contrastive_loss(similarities(clips, texts), temperature=self.cool(), groups=gathered(groups))
-            return similarities(*own), loss
+            own = (self.embed(seen.pooled.float()), self.embed_text(states.float()), groups)
+            clips, texts, alike = (gathered(part, full_gradient=self.full_gradient) for part in own)
+            loss = contrastive_loss(similarities(clips, texts), temperature=self.cool(), groups=alike)
+            clips, texts, alike = (self.compared.whole(part.detach()) for part in own)
+            return loss, similarities(clips, texts), alike
 
 
 def similarities(clips: Tensor, texts: Tensor) -> Tensor:
@@ -269,8 +290,9 @@ def similarities(clips: Tensor, texts: Tensor) -> Tensor:
     return torch.einsum("bse,ce->bsc", clips, texts).mean(1)
 
 
-def one_frame(clips: Tensor, tubelet: int, generator: torch.Generator) -> Tensor:
+def one_frame(clips: Tensor, tubelet: int, generator: torch.Generator, share: Share) -> Tensor:
     """One frame of each clip as an image: (B, 3, T, H, W) -> (B, 3, tubelet, H, W)."""
-    chosen = torch.randint(clips.shape[2], (len(clips),), generator=generator, device=generator.device)
+    drawn = (len(clips) * share.world,)
+    chosen = share.own(torch.randint(clips.shape[2], drawn, generator=generator, device=generator.device))
     frames = clips[torch.arange(len(clips), device=clips.device), :, chosen.to(clips.device)]
     return rearrange(frames, "b c h w -> b c 1 h w").expand(-1, -1, tubelet, -1, -1)

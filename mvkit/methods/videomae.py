@@ -19,6 +19,7 @@ from mvkit.losses.pixels import normalise_pixels, pixel_loss
 from mvkit.maskers.base import MaskContext, Masker
 from mvkit.methods.base import Method, StepOutput, Targets
 from mvkit.models.decoder import TokenDecoder
+from mvkit.models.linear import Linear
 from mvkit.models.sizes import size as named_size
 from mvkit.models.sizes import video_vit
 from mvkit.models.vit import VideoViT
@@ -44,7 +45,7 @@ class VideoMAE(Method):
         self.encoder, self.decoder, self.masker = encoder, decoder, masker
         self.normalise_targets = normalise_targets
         values = encoder.tubelet * encoder.patch**2 * len(encoder.mean)
-        self.head = nn.Linear(decoder.width, values)
+        self.head = Linear(decoder.width, values)
         nn.init.xavier_uniform_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 

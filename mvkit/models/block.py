@@ -3,25 +3,24 @@
 Four things differ from timm's block, and are why it is written here: the key has no bias (a key bias shifts every
 logit of a query alike, softmax cancels it, and AdamW would still push it around; `key_bias` is for weights of MAE and
 CLIP, which have one), a block hands back logits and values where a loss is made of them, it can compute only its
-last tokens, which is all a decoder's last block needs, and its linear maps are those of `models.linear`. LayerScale and
-DropPath are timm's.
+last tokens, which is all a decoder's last block needs, and its products are those of `models.linear` and
+`models.attention`. LayerScale and DropPath are timm's.
 """
 
 from functools import partial
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from timm.layers import DropPath, LayerScale
 from timm.layers.activations import QuickGELU
 from torch import Tensor, nn
 
 from mvkit.errors import OptionError, ShapeError, unknown
+from mvkit.models.attention import attention
 from mvkit.models.linear import Linear, linear
 
 NORM_EPS = 1e-6
-PLAIN_TOKENS = 512
 ACTIVATIONS = {"gelu": nn.GELU, "quick_gelu": QuickGELU}
 
 
@@ -39,7 +38,7 @@ class AttentionHeads(NamedTuple):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention, SDPA inside; a plain exact softmax where logits and values are asked for."""
+    """Multi-head self-attention; a plain exact softmax where logits and values are asked for."""
 
     def __init__(self, width: int, heads: int, *, qkv_bias: bool = True, key_bias: bool = False) -> None:
         super().__init__()
@@ -80,16 +79,9 @@ class Attention(nn.Module):
         if want_heads:
             heads = AttentionHeads(((q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)).float(), v)
             out = heads.weights.to(v.dtype) @ v
-        elif _plain_is_faster(q, k):
-            out = ((q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)).softmax(-1).to(v.dtype) @ v
         else:
-            out = F.scaled_dot_product_attention(q, k, v)
+            out = attention(q, k, v)
         return self.proj(rearrange(out, "b h n d -> b n (h d)")), heads
-
-
-def _plain_is_faster(q: Tensor, k: Tensor) -> bool:
-    """Training in bf16 on a CPU, few tokens: SDPA's backward is slow there (a tiny step took 1.6 times as long)."""
-    return q.device.type == "cpu" and q.dtype == torch.bfloat16 and q.requires_grad and k.shape[2] <= PLAIN_TOKENS
 
 
 class Mlp(nn.Module):

@@ -25,16 +25,21 @@ class Linear(nn.Linear):
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x: (..., K), weight: (D, K), bias: (D,) -> (..., D), as `F.linear`; by oneDNN where that is the faster one."""
-    if (
-        x.dtype is weight.dtype is torch.float32
-        and x.device.type == "cpu"
-        and prefers_onednn()
-        and x.numel()  # oneDNN refuses nothing
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-    ):
+    if onednn_is_faster(x, weight):
         return _OneDNN.apply(x, weight, bias)  # type: ignore[return-value]
     return F.linear(x, weight, bias)
+
+
+def onednn_is_faster(left: Tensor, right: Tensor) -> bool:
+    """For a product of these two, here and now."""
+    return (
+        not torch.compiler.is_compiling()  # first: the compiler must not trace what asks for the processor
+        and left.dtype is right.dtype is torch.float32
+        and left.device.type == "cpu"
+        and prefers_onednn()
+        and left.numel() > 0  # oneDNN refuses nothing
+        and not torch.is_autocast_enabled("cpu")
+    )
 
 
 @cache
@@ -52,17 +57,18 @@ class _OneDNN(torch.autograd.Function):
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(x, weight)
-        return _product(x, weight, bias)
+        return product(x, weight, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, weight = ctx.saved_tensors
         rows = gradient.reshape(-1, gradient.shape[-1])
-        for_x = _product(gradient, weight.t()) if ctx.needs_input_grad[0] else None
-        for_weight = _product(rows.t(), x.reshape(-1, x.shape[-1]).t()) if ctx.needs_input_grad[1] else None
+        for_x = product(gradient, weight.t()) if ctx.needs_input_grad[0] else None
+        for_weight = product(rows.t(), x.reshape(-1, x.shape[-1]).t()) if ctx.needs_input_grad[1] else None
         return for_x, for_weight, rows.sum(0) if ctx.needs_input_grad[2] else None
 
 
-def _product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """x weight^T + bias by oneDNN, without gradient."""
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")

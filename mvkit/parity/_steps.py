@@ -1,21 +1,29 @@
-"""What the checks of one training step share: clips as this kit takes them, blocks as weights tell, gradients."""
+"""What the checks of one training step share: clips as this kit takes them, masks, gradients, transfer."""
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
+from mvkit.maskers.base import TokenMask
+from mvkit.models.classifier import VideoClassifier
 from mvkit.models.vit import VideoViT
+from mvkit.parity._networks import State
 from mvkit.parity.recording import GroupResult, Recording
-
-State = Mapping[str, Tensor]
+from mvkit.tokens import TokenGrid
 
 
 def clips_of(video: Tensor, encoder: VideoViT) -> Tensor:
     """Recorded clips are normalised already; ours are [0, 1] at the border, and may lie outside of it here."""
     shape = (len(encoder.mean), 1, 1, 1)
     return video * encoder.std.view(shape) + encoder.mean.view(shape)
+
+
+def kept_first(order: Tensor, keep: int, grid: TokenGrid) -> TokenMask:
+    """order: (B*t, h*w), places of each step in the order drawn; the first `keep` stay visible."""
+    places = rearrange(order, "(b t) n -> b t n", t=grid.t)[..., :keep] + torch.arange(grid.t)[:, None] * grid.places
+    return TokenMask.from_visible(places.flatten(1), grid)
 
 
 def gradients(
@@ -42,14 +50,14 @@ def gradient_norm(module: nn.Module) -> Tensor:
     return torch.stack([p.grad.norm() for p in module.parameters() if p.grad is not None]).norm()
 
 
-def block_options(state: State, prefix: str = "") -> dict[str, Any]:
-    """Options of the blocks below `prefix` in a state with our names: sidecars do not say all of them of all stacks."""
-    hidden, width = state[f"{prefix}blocks.0.mlp.fc1.weight"].shape
-    return {
-        "mlp_ratio": (hidden + 0.5) / width,  # a block rounds down
-        "qkv_bias": f"{prefix}blocks.0.attn.q_bias" in state,
-        "layer_scale": 1.0 if f"{prefix}blocks.0.ls1.gamma" in state else 0.0,
-    }
+def transfer(recording: Recording, clips: Tensor, encoder: Callable[[Tensor], VideoViT]) -> Iterator[GroupResult]:
+    """Features of a fine-tuning model on an encoder made for such clips; the longer one is the first, then reversed."""
+    longer = torch.cat([clips[:1], clips[:1].flip(2)], dim=2)
+    for name, view in (("transfer.features", clips), ("transfer.features_longer_clip", longer)):
+        if name in recording:
+            with torch.no_grad():
+                features = VideoClassifier(encoder(view), classes=2).features(view)
+            yield recording.compare(name, features, recording[name])
 
 
 # What is not known of a gradient in float32, as a share of the largest one of its parameter.

@@ -4,20 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from einops import rearrange
 from torch import Tensor
 
-from mvkit.checkpoints import clip as clip_layout
-from mvkit.checkpoints.native import load_state
 from mvkit.errors import DataError
-from mvkit.maskers.base import TokenMask
 from mvkit.models.bert import FusionBert, shape_of
-from mvkit.models.teachers import Teacher
 from mvkit.models.vit import VideoViT
 from mvkit.models.wordpiece import SpecialWords, WordPiece
-from mvkit.parity._steps import State, block_options
+from mvkit.parity import _networks as networks
+from mvkit.parity._steps import clips_of
 from mvkit.parity.recording import Recording
-from mvkit.tokens import TokenGrid
 
 
 class Tokens(WordPiece):
@@ -27,40 +22,12 @@ class Tokens(WordPiece):
         self.words, self.special = [""] * size, special
 
 
-def encoder(recording: Recording, state: State, **options: Any) -> VideoViT:
+def encoder(recording: Recording, state: networks.State, **options: Any) -> VideoViT:
     """The student's encoder that the sidecar describes; state: with our names."""
     vision = recording.config["vision"]
-    patch, tubelet, side = vision["patch_size"], vision.get("tubelet_size", 1), vision["img_size"]
-    height, width = (side, side) if isinstance(side, int) else side
-    return VideoViT(
-        TokenGrid.of_clip(vision["num_frames"], height, width, tubelet=tubelet, patch=patch),
-        tubelet=tubelet,
-        patch=patch,
-        width=vision["encoder_embed_dim"],
-        depth=vision["encoder_depth"],
-        heads=vision["encoder_num_heads"],
-        **block_options(state, "encoder."),
-        **options,
-    )
-
-
-def teacher(recording: Recording, state: State) -> Teacher:
-    """The CLIP teacher in the file; state: with our names."""
-    said = recording.config["teacher"]
-    side, patch = said["input_resolution"], said["patch_size"]
-    height, width = (side, side) if isinstance(side, int) else side
-    tubelet = state["patch_embed.proj.weight"].shape[2]
-    made = VideoViT(
-        TokenGrid.of_clip(tubelet, height, width, tubelet=tubelet, patch=patch),
-        patch=patch,
-        width=said["width"],
-        depth=said["layers"],
-        heads=said["heads"],
-        out_width=said["output_dim"],
-        **{**clip_layout.ARCHITECTURE, "tubelet": tubelet},
-    )
-    load_state(made, state)
-    return Teacher(made, source=recording.name)
+    shape = (vision["num_frames"], *networks.sides(vision["img_size"]))
+    built = networks.sizes(vision, "encoder_") | networks.blocks(state, "encoder.")
+    return networks.encoder(shape, vision, tubelet=1, **built, **options)
 
 
 def text(recording: Recording, visual_width: int, *, layers: slice = slice(None), causal: bool = False) -> FusionBert:
@@ -84,14 +51,7 @@ def tied(recording: Recording, prefix: str = "model.text_encoder.") -> None:
 
 def clips(recording: Recording, name: str, encoder: VideoViT) -> Tensor:
     """Recorded (B, T, 3, H, W), normalised -> (B, 3, T, H, W) as this kit takes them."""
-    shape = (len(encoder.mean), 1, 1, 1)
-    return recording[name].transpose(1, 2) * encoder.std.view(shape) + encoder.mean.view(shape)
-
-
-def kept_first(order: Tensor, keep: int, grid: TokenGrid) -> TokenMask:
-    """order: (B*t, h*w), places of each step in the order drawn; the first `keep` stay visible."""
-    places = rearrange(order, "(b t) n -> b t n", t=grid.t)[..., :keep] + torch.arange(grid.t)[:, None] * grid.places
-    return TokenMask.from_visible(places.flatten(1), grid)
+    return clips_of(recording[name].transpose(1, 2), encoder)
 
 
 def official_recalls(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

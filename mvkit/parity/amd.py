@@ -1,7 +1,6 @@
 """AMD pre-training against recordings of the official modules: one step, its variants, gradients and a trajectory."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +15,9 @@ from mvkit.methods.amd import AMD, generator
 from mvkit.models.decoder import TokenDecoder
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import VideoViT
+from mvkit.parity import _networks as networks
 from mvkit.parity import numpy_masks
-from mvkit.parity._steps import block_options, clips_of, gradient_norm, gradients, step_slack
+from mvkit.parity._steps import clips_of, gradient_norm, gradients, step_slack
 from mvkit.parity.recording import GroupResult, Recording
 from mvkit.tokens import TokenGrid, patchify
 from mvkit.train.optim import adamw, decays, parameter_groups, set_rate
@@ -44,24 +44,13 @@ def check(recording: Recording) -> Iterator[GroupResult]:
 def _method(recording: Recording) -> AMD:
     config, said = recording.config, {**_BASE, **recording.config}
     student, teacher = config["student"], config["teacher"]
-    patch, tubelet = config["patch_size"], config.get("tubelet_size", 2)
-    grid = TokenGrid.of_clip(*recording["input.video"].shape[-3:], tubelet=tubelet, patch=patch)
-
-    def encoder(said: dict[str, Any], **more: Any) -> VideoViT:
-        sizes = {"width": said["embed_dim"], "depth": said["depth"], "heads": said["num_heads"]}
-        return VideoViT(grid, tubelet=tubelet, patch=patch, **sizes, **more)
-
+    shape = recording["input.video"].shape
     state, weights = layout.read(recording.under("student.")), layout.teacher(recording.under("teacher."))
-    taught = encoder(teacher, final_norm=False, **block_options(weights))
+    encoder = networks.encoder(shape, config, **networks.sizes(student), **networks.blocks(state, "encoder."))
+    taught = networks.encoder(shape, config, **networks.sizes(teacher), **networks.blocks(weights), final_norm=False)
     load_state(taught, weights)
-    decoder = TokenDecoder(
-        grid,
-        in_width=student["embed_dim"],
-        width=config["decoder"]["embed_dim"],
-        depth=config["decoder"]["depth"],
-        heads=config["decoder"]["num_heads"],
-        **block_options(state, "decoder."),
-    )
+    options = networks.sizes(config["decoder"]) | networks.blocks(state, "decoder.")
+    decoder = TokenDecoder(encoder.grid, in_width=encoder.width, **options)
     width = teacher["embed_dim"]
     direct, generation = (
         list(zip(sorted(config[f"student_layers_{k}"]), sorted(config[f"teacher_layers_{k}"]), strict=True))
@@ -69,20 +58,20 @@ def _method(recording: Recording) -> AMD:
     )
     made = [
         generator(
-            grid,
+            encoder.grid,
             width,
             config["generator_depth"],
             position="sincos_1d",
             learn_mask_token=False,
-            **block_options(state, f"generators.{i}."),
+            **networks.blocks(state, f"generators.{i}."),
         )
         for i in range(len(generation))
     ]
     method = AMD(
-        encoder=encoder(student, **block_options(state, "encoder.")),
+        encoder=encoder,
         teacher=Teacher(taught, source="the recording's teacher"),
         decoder=decoder,
-        projections=nn.ModuleList(nn.Linear(student["embed_dim"], width, bias=False) for _ in direct),
+        projections=nn.ModuleList(nn.Linear(encoder.width, width, bias=False) for _ in direct),
         generators=nn.ModuleList(made),
         masker=NestedMasker(student_ratio=config["mask_ratio_student"], teacher_ratio=config["mask_ratio_teacher"]),
         direct=direct,
@@ -177,16 +166,16 @@ def _losses(recording: Recording, method: AMD, found: dict[str, Tensor]) -> Iter
     terms["total"] = sum((weights[ours] * terms[theirs] for ours, theirs in _NAMES.items()), start=torch.zeros(()))
     for name, value in terms.items():
         yield from recording.check(f"loss.{name}", value)
-        if f"loss.{name}" in recording.sidecar.get("scalars", {}):
-            yield recording.compare(f"scalars.loss.{name}", value, float(recording.sidecar["scalars"][f"loss.{name}"]))
+        yield from recording.number(f"scalars.loss.{name}", value, _scalars(recording).get(f"loss.{name}"))
 
 
-# Official names of losses -> ours.
-_LOSSES = {"sml1": "smooth_l1"}
+def _scalars(recording: Recording) -> dict[str, float]:
+    return recording.sidecar.get("scalars", {})
 
 
 def _loss(name: str) -> str:
-    return _LOSSES.get(name, name)
+    """Our name of an official loss."""
+    return {"sml1": "smooth_l1"}.get(name, name)
 
 
 _NAMES = {"pixels": "pixel", "direct": "direct", "generation": "generation"}
@@ -205,8 +194,7 @@ def _variants(
         parts = terms["pixel"], terms["direct"], terms["generation"]
         terms["total"] = sum((f * p for f, p in zip(factors, parts, strict=True)), start=torch.zeros(()))
         for name in ("pixel", "direct", "generation", "total"):
-            if name in said:
-                yield recording.compare(f"variants.{i}.{name}", terms[name], float(said[name]))
+            yield from recording.number(f"variants.{i}.{name}", terms[name], said.get(name))
 
 
 def _gradients(recording: Recording, method: AMD, clips: Tensor, masks: dict[str, TokenMask]) -> Iterator[GroupResult]:
@@ -227,9 +215,8 @@ def _gradients(recording: Recording, method: AMD, clips: Tensor, masks: dict[str
     for token in tokens:
         token.requires_grad_(False)
         token.grad = None
-    scalars = recording.sidecar.get("scalars", {})
-    if "grad.total_norm" in scalars:
-        yield recording.compare("scalars.grad.total_norm", gradient_norm(method), float(scalars["grad.total_norm"]))
+    norm = gradient_norm(method)
+    yield from recording.number("scalars.grad.total_norm", norm, _scalars(recording).get("grad.total_norm"))
     if "param_groups" in recording.sidecar:
         yield from _groups(recording, method)
 
@@ -270,8 +257,7 @@ def _trajectory(recording: Recording, method: AMD, clips: Tensor, masks: dict[st
         got = {"total": out.loss, "grad_norm_before_clip": norm}
         got |= {theirs: out.parts[ours] for ours, theirs in _NAMES.items() if ours in out.parts}
         for name, value in got.items():
-            if name in step:
-                yield recording.compare(f"trajectory.{step['step']}.{name}", value, float(step[name]))
+            yield from recording.number(f"trajectory.{step['step']}.{name}", value, step.get(name))
         set_rate(optimiser, step["lr"])
         optimiser.step()
         slack = {name: slack[name] + more for name, more in step_slack(method, optimiser, step["lr"]).items()}

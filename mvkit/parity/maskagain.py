@@ -17,10 +17,10 @@ from mvkit.maskers.tube import TubeMasker
 from mvkit.methods.maskagain import MaskAgain, make_projections, weigh
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import Encoded, VideoViT
+from mvkit.parity import _networks as networks
 from mvkit.parity import numpy_masks
-from mvkit.parity._steps import block_options, clips_of, gradients
+from mvkit.parity._steps import clips_of, gradients
 from mvkit.parity.recording import GroupResult, Recording
-from mvkit.tokens import TokenGrid
 
 _SETTINGS = ("kd_T", "num_k", "num_f", "temperature_s", "temperature_t")
 _WEIGHTS = ("gamma", "alpha", "beta", "beta_kd1", "beta_kd2")
@@ -75,19 +75,9 @@ def _weights(said: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _encoder(recording: Recording, side: str) -> VideoViT:
-    config, said = recording.config, recording.config[side]
-    patch, tubelet = config["patch_size"], config.get("tubelet_size", 2)
     state = layout.encoder(recording.under(f"{side}."))
-    encoder = VideoViT(
-        TokenGrid.of_clip(*recording["video"].shape[-3:], tubelet=tubelet, patch=patch),
-        tubelet=tubelet,
-        patch=patch,
-        width=said["embed_dim"],
-        depth=said["depth"],
-        heads=said["num_heads"],
-        final_norm=False,
-        **block_options(state),
-    )
+    options = networks.sizes(recording.config[side]) | networks.blocks(state)
+    encoder = networks.encoder(recording["video"].shape, recording.config, final_norm=False, **options)
     load_state(encoder, state)
     return encoder
 
@@ -195,8 +185,7 @@ def _losses(
     for name, value in terms.items():
         if not mode:
             yield from recording.check(f"loss.{name}", value)
-        if name in said:
-            yield recording.compare(f"{mode or 'sidecar'}.loss.{name}", value, float(said[name]))
+        yield from recording.number(f"{mode or 'sidecar'}.loss.{name}", value, said.get(name))
     for name in said.keys() - terms.keys():
         yield GroupResult(recording.name, f"{mode or 'sidecar'}.loss.{name}", float("inf"), 0.0, "no such term here")
 

@@ -5,12 +5,13 @@ that one.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from mvkit.checkpoints import mae, mvd, videomae
+from mvkit.checkpoints._names import below
 from mvkit.checkpoints.native import load_state
 from mvkit.errors import OptionError, unknown
 from mvkit.losses.features import feature_loss, normalise_features
@@ -18,13 +19,12 @@ from mvkit.maskers.base import Masker, TokenMask
 from mvkit.maskers.random import RandomMasker
 from mvkit.maskers.tube import TubeMasker
 from mvkit.methods.mvd import MVD
-from mvkit.models.classifier import VideoClassifier
 from mvkit.models.decoder import TokenDecoder
 from mvkit.models.teachers import Teacher
-from mvkit.models.vit import IMAGENET_MEAN, IMAGENET_STD, VideoViT
-from mvkit.parity._steps import block_options, gradient_norm, gradients
+from mvkit.models.vit import VideoViT
+from mvkit.parity import _networks as networks
+from mvkit.parity._steps import clips_of, gradient_norm, gradients, transfer
 from mvkit.parity.recording import GroupResult, Recording
-from mvkit.tokens import TokenGrid
 
 _SUFFIX = {"image": "img", "video": "vid"}
 _LOSSES = {"smoothl1": "smooth_l1", "l1": "l1", "l2": "l2", "mse": "l2"}
@@ -33,15 +33,15 @@ _MASKERS: dict[str, type[Masker]] = {"tube": TubeMasker, "random": RandomMasker}
 
 def check(recording: Recording) -> Iterator[GroupResult]:
     """Every group the recording has, in the order of the computation."""
-    clips = _clips(recording["video"])
-    method = _method(recording, clips)
+    method = _method(recording)
+    clips = clips_of(recording["video"], method.encoder)
     mask = TokenMask(recording["mask"].bool(), method.encoder.grid)
     if "mask_ratio" in recording.config:
         visible = method.masker.counts(method.encoder.grid)["encoder"]
         yield recording.compare("visible_count", visible, mask.visible_ids.shape[1])
     yield from _tables(recording, method)
 
-    features = {role: method.ask(role, _shown(recording, role, clips)) for role in method.teachers}
+    features = {role: method.ask(role, clips_of(_shown(recording, role), method.encoder)) for role in method.teachers}
     for role, said in features.items():
         yield from recording.check(f"{role}_teacher_features", said)
         yield from recording.check(f"{role}_teacher_features_norm", normalise_features(said))
@@ -54,15 +54,14 @@ def check(recording: Recording) -> Iterator[GroupResult]:
     losses = _losses(method, predictions, features, mask)
     for name, loss in losses.items():
         yield from recording.check(name, loss)
-        if name in recording.sidecar:
-            yield recording.compare(f"sidecar.{name}", loss.detach().double(), float(recording.sidecar[name]))
+        yield from recording.number(f"sidecar.{name}", loss, recording.sidecar.get(name))
     losses["loss"].backward()
     yield from gradients(recording, method, mvd.write)
     yield from recording.check("grad_norm", gradient_norm(method))
     for flag, method.norm_feature in (("off", False), ("on", True)):
         for name, loss in _losses(method, predictions, features, mask).items():
             yield from recording.check(f"norm_feature_{flag}.{name}", loss)
-    yield from _transfer(recording, clips)
+    yield from transfer(recording, clips, partial(_finetuned, recording))
 
 
 def _losses(
@@ -76,10 +75,10 @@ def _losses(
     return {f"loss_{_SUFFIX[role]}": part for role, part in parts.items()} | {"loss": method.total(parts)}
 
 
-def _method(recording: Recording, clips: Tensor) -> MVD:
+def _method(recording: Recording) -> MVD:
     config, state = recording.config, mvd.read(recording.under("sd.student."))
-    teachers = _teachers(recording, clips)
-    encoder = _student(recording, clips, state)
+    teachers = _teachers(recording)
+    encoder = _student(recording, recording["video"], state)
     said = config["student"]
     decoders = {
         role: TokenDecoder(
@@ -90,7 +89,7 @@ def _method(recording: Recording, clips: Tensor) -> MVD:
             heads=said.get("feat_decoder_num_heads") or said["num_heads"],
             position="blocked_3d",
             project_bias=True,
-            **block_options(state, f"decoders.{role}."),
+            **networks.blocks(state, f"decoders.{role}."),
         )
         for role in teachers
     }
@@ -109,56 +108,61 @@ def _method(recording: Recording, clips: Tensor) -> MVD:
 
 
 def _student(recording: Recording, clips: Tensor, state: Mapping[str, Tensor], *, final_norm: bool = True) -> VideoViT:
-    said, prefix = recording.config["student"], "encoder." if final_norm else ""
-    return VideoViT(
-        **_grid(clips, recording.config["patch_size"], recording.config.get("tubelet_size", 2)),
-        width=said["embed_dim"],
-        depth=said["depth"],
-        heads=said["num_heads"],
+    said = recording.config["student"]
+    return networks.encoder(
+        clips.shape,
+        recording.config,
+        **networks.sizes(said),
+        **networks.blocks(state, "encoder." if final_norm else ""),
         class_token=said.get("use_cls_token", False),
         position="blocked_3d",
         final_norm=final_norm,
-        **block_options(state, prefix),
     )
 
 
-def _teachers(recording: Recording, clips: Tensor) -> dict[str, Teacher]:
+def _finetuned(recording: Recording, clips: Tensor) -> VideoViT:
+    """The encoder of a fine-tuning model started from the student."""
+    state = mvd.encoder(recording.under("sd.student."))
+    encoder = _student(recording, clips, state, final_norm=False)
+    load_state(encoder, state)
+    return encoder
+
+
+def _teachers(recording: Recording) -> dict[str, Teacher]:
     """The teachers whose weights were recorded."""
     image = mae.encoder(recording.under("sd.image_teacher."))
-    video = videomae.read(recording.under("sd.video_teacher."))
-    video = {name.removeprefix("encoder."): value for name, value in video.items() if name.startswith("encoder.")}
+    video = below(videomae.read(recording.under("sd.video_teacher.")), "encoder.")
     tubelet = recording.config.get("tubelet_size", 2)
     found = {}
     for role, state, step, position in (("image", image, 1, "blocked_2d"), ("video", video, tubelet, "sincos_1d")):
         if not state:
             continue
         said = recording.config[f"{role}_teacher"]
-        seen = _shown(recording, role, clips)
-        encoder = VideoViT(
-            **_grid(seen[:, :, :1] if role == "image" else seen, said["patch_size"], step),
-            width=said["embed_dim"],
-            depth=said["depth"],
-            heads=said["num_heads"],
+        seen = _shown(recording, role)
+        encoder = networks.encoder(
+            seen[:, :, :1].shape if role == "image" else seen.shape,
+            {"patch_size": said["patch_size"], "tubelet_size": step},
+            **networks.sizes(said),
+            **networks.blocks(state),
             class_token="class_token" in state,
             key_bias="blocks.0.attn.k_bias" in state,
             position="learned" if "pos_embed" in state else position,
             final_norm="norm.weight" in state,
-            **block_options(state),
         )
         load_state(encoder, state)
         found[role] = Teacher(encoder, source=f"{recording.name}, {role} teacher")
     return found
 
 
-def _shown(recording: Recording, role: str, clips: Tensor) -> Tensor:
+def _shown(recording: Recording, role: str) -> Tensor:
     """Image teachers see `video_for_teacher`, video teachers too unless their size is the student's. The official
     loader cuts it out of the source, so nothing is resized here."""
-    own = recording.config["img_size"]
+    own, video = recording.config["img_size"], recording["video"]
     if "video_for_teacher" not in recording:
-        return clips
-    other = _clips(recording["video_for_teacher"])
-    same = _sides(recording.config[f"{role}_teacher"].get("img_size", own)) == _sides(own)
-    return clips if role == "video" and same else other
+        return video
+    other = recording["video_for_teacher"]
+    same = networks.sides(recording.config[f"{role}_teacher"].get("img_size", own)) == networks.sides(own)
+    return video if role == "video" and same else other
 
 
 def _tables(recording: Recording, method: MVD) -> Iterator[GroupResult]:
@@ -183,24 +187,6 @@ def _encoder_out(recording: Recording, method: MVD, clips: Tensor, mask: TokenMa
         yield from recording.check("encoder_out", torch.cat([seen.class_token[:, None], seen.tokens], dim=1))
 
 
-def _transfer(recording: Recording, clips: Tensor) -> Iterator[GroupResult]:
-    """Features of a fine-tuning model started from the student; the longer clip is the first one, then reversed."""
-    state = mvd.encoder(recording.under("sd.student."))
-    longer = torch.cat([clips[:1], clips[:1].flip(2)], dim=2)
-    for name, view in (("transfer.features", clips), ("transfer.features_longer_clip", longer)):
-        if name in recording:
-            encoder = _student(recording, view, state, final_norm=False)
-            load_state(encoder, state)
-            with torch.no_grad():
-                yield recording.compare(name, VideoClassifier(encoder, classes=2).features(view), recording[name])
-
-
-def _grid(clips: Tensor, patch: int, tubelet: int) -> dict[str, Any]:
-    """The grid follows the clips themselves, so non-square images and any clip length need no case of their own."""
-    grid = TokenGrid.of_clip(*clips.shape[-3:], tubelet=tubelet, patch=patch)
-    return {"grid": grid, "tubelet": tubelet, "patch": patch}
-
-
 def _distill_loss(recording: Recording) -> str:
     """`feature_loss` kind of the recording; sidecars describe it in words, such as "SmoothL1, beta 1.0, mean"."""
     above = {**recording.sidecar, **recording.config}
@@ -210,13 +196,3 @@ def _distill_loss(recording: Recording) -> str:
     if not found:
         raise OptionError(unknown("loss of MVD", said, _LOSSES))
     return found[0]
-
-
-def _clips(video: Tensor) -> Tensor:
-    """Recorded clips are normalised already; ours are [0, 1] at the border."""
-    mean, std = (torch.tensor(values).view(3, 1, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
-    return video * std + mean
-
-
-def _sides(size: int | list[int]) -> list[int]:
-    return [size, size] if isinstance(size, int) else list(size)

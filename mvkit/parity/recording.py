@@ -118,6 +118,11 @@ class Recording:
         if name in self:
             yield self.compare(name, got, self[name])
 
+    def number(self, group: str, got: Tensor | float, wanted: float | None) -> Iterator[GroupResult]:
+        """The group if the sidecar says a number of it; nothing for None."""
+        if wanted is not None:
+            yield self.compare(group, got, float(wanted))
+
     def same(self, group: str, got: Any, wanted: Any) -> GroupResult:
         """One group of plain numbers, words and lists of them: whole numbers and words equal, others to 1e-9."""
         difference, tolerance, place = compare(got, wanted)

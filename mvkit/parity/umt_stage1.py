@@ -22,9 +22,9 @@ from mvkit.methods.umt import UMT, visible_features
 from mvkit.models.classifier import VideoClassifier
 from mvkit.models.teachers import Teacher
 from mvkit.models.vit import VideoViT
-from mvkit.parity._steps import block_options, clips_of, gradient_norm, gradients, step_slack
+from mvkit.parity import _networks as networks
+from mvkit.parity._steps import clips_of, gradient_norm, gradients, kept_first, step_slack
 from mvkit.parity.recording import GroupResult, Recording
-from mvkit.tokens import TokenGrid
 from mvkit.train.optim import adamw, parameter_groups, set_rate
 
 
@@ -50,7 +50,7 @@ def _method(recording: Recording, video: Tensor) -> UMT:
     config, state = recording.config, layout.read(recording.under("student."))
     student, teacher = config["student"], config["teacher"]
     method = UMT(
-        encoder=_encoder(student, video, **block_options(state, "encoder.")),
+        encoder=_encoder(student, video, **networks.blocks(state, "encoder.")),
         teacher=_clip(recording, video),
         masker=AttentionMasker(ratio=config.get("mask_ratio", 0.8)),
         clip_return_layer=student["clip_return_layer"],
@@ -63,45 +63,24 @@ def _method(recording: Recording, video: Tensor) -> UMT:
 
 
 def _encoder(student: dict[str, Any], video: Tensor, **options: Any) -> VideoViT:
-    patch, tubelet = student["patch_size"], student.get("tubelet_size", 1)
-    return VideoViT(
-        TokenGrid.of_clip(*video.shape[-3:], tubelet=tubelet, patch=patch),
-        tubelet=tubelet,
-        patch=patch,
-        width=student["embed_dim"],
-        depth=student["depth"],
-        heads=student["num_heads"],
-        norm_eps=student.get("norm_eps", 1e-6),
-        **options,
-    )
+    eps = student.get("norm_eps", 1e-6)
+    return networks.encoder(video.shape, student, tubelet=1, **networks.sizes(student), norm_eps=eps, **options)
 
 
 def _clip(recording: Recording, video: Tensor) -> Teacher:
     """The teacher, on the pictures it was given if they were recorded, else at its stated resolution."""
-    config, state = recording.config["teacher"], clip_layout.read(recording.under("teacher."))
-    side = config.get("input_resolution", list(video.shape[-2:]))
-    size = [side, side] if isinstance(side, int) else side
+    config = recording.config["teacher"]
+    size = config.get("input_resolution", video.shape[-2:])
     if "teacher_in.videos" in recording:
         size = recording.tensors["teacher_in.videos"].shape[-2:]
-    tubelet, patch = state["patch_embed.proj.weight"].shape[2], config["patch_size"]
-    encoder = VideoViT(
-        TokenGrid.of_clip(tubelet, *size, tubelet=tubelet, patch=patch),
-        patch=patch,
-        width=config["width"],
-        depth=config["layers"],
-        heads=config["heads"],
-        out_width=config["output_dim"],
-        **{**clip_layout.ARCHITECTURE, "tubelet": tubelet},
-    )
-    load_state(encoder, state)
-    return Teacher(encoder, source=recording.name)
+    return networks.clip_teacher(config, clip_layout.read(recording.under("teacher.")), size, recording.name)
 
 
 def _results(recording: Recording, key: str, got: Any) -> Iterator[GroupResult]:
     """A number, or a list of them, that the sidecar says; tensors are compared to the recording's own tolerance."""
     said = recording.sidecar.get("results", {})
-    if key in said and isinstance(got, Tensor):
-        yield recording.compare(f"results.{key}", got, torch.tensor(said[key]))
+    if isinstance(got, Tensor):
+        yield from recording.number(f"results.{key}", got, said.get(key))
     elif key in said:
         yield recording.same(f"results.{key}", got, said[key])
 
@@ -138,8 +117,7 @@ def _masked(recording: Recording, method: UMT, clips: Tensor, features: Tensor, 
     """One kind of mask: what it hides, what the student makes of the rest, and every loss."""
     mask = TokenMask(recording[f"{name}.mask"].bool(), method.encoder.grid)
     if f"{name}.importance" in recording:
-        order = rearrange(recording[f"{name}.importance"], "(b t) n -> b t n", b=len(clips))
-        mask = _kept_first(order, _kept(method), method.encoder.grid)
+        mask = kept_first(recording[f"{name}.importance"], _kept(method), method.encoder.grid)
         yield recording.compare(f"{name}.mask", mask.hidden, recording[f"{name}.mask"])
     normed = method.student(clips, mask)
     yield from recording.check(f"{name}.student_encoder_out", normed.transpose(0, 1))
@@ -150,16 +128,9 @@ def _masked(recording: Recording, method: UMT, clips: Tensor, features: Tensor, 
     for kind in KINDS:
         loss, group = alignment_loss(predictions, wanted, kind), f"{name}.loss_{kind}"
         yield from recording.check(group, loss[None])
-        if group in said:
-            yield recording.compare(f"results.losses.{group}", loss, torch.tensor(said[group]))
+        yield from recording.number(f"results.losses.{group}", loss, said.get(group))
     if name == "attention":
         yield from _step(recording, method, alignment_loss(predictions, wanted, "l2"))
-
-
-def _kept_first(order: Tensor, keep: int, grid: TokenGrid) -> TokenMask:
-    """order: (B, t, h*w), places of each step in the order drawn; the first `keep` stay visible."""
-    start = torch.arange(grid.t)[:, None] * grid.places
-    return TokenMask.from_visible((order[..., :keep] + start).flatten(1), grid)
 
 
 def _step(recording: Recording, method: UMT, loss: Tensor) -> Iterator[GroupResult]:
@@ -190,7 +161,7 @@ def _finetuning(recording: Recording) -> Iterator[GroupResult]:
         return
     video, student = recording["finetune.input"], recording.config["student"]
     state = layout.encoder(recording.under("student."))
-    encoder = _encoder(student, video, final_norm=False, **block_options(state))
+    encoder = _encoder(student, video, final_norm=False, **networks.blocks(state))
     encoder.pos_embed = layout.finetuning_positions(encoder.grid, encoder.width, patch=encoder.patch)
     yield from recording.check("finetune.pos_embed", encoder.pos_embed[None])
     load_state(encoder, state)

@@ -22,7 +22,8 @@ from mvkit.methods._aligned import visible_features
 from mvkit.methods.umt_vl import PARTS, Seen, UmtVl, similarities
 from mvkit.models.wordpiece import SpecialWords
 from mvkit.parity import _text
-from mvkit.parity._steps import gradients
+from mvkit.parity._networks import clip_teacher
+from mvkit.parity._steps import gradients, kept_first
 from mvkit.parity.recording import GroupResult, Recording
 
 MEDIA = ("video", "image")
@@ -41,18 +42,18 @@ def check(recording: Recording) -> Iterator[GroupResult]:
 
 def _method(recording: Recording) -> UmtVl:
     config, official = recording.config, recording.under("model.")
-    vision, state = config["vision"], layout.read(official)
+    vision, teacher, state = config["vision"], config["teacher"], layout.read(official)
     ratios = {medium: vision.get(f"{medium}_mask_ratio", 0.8) for medium in MEDIA}
     method = UmtVl(
         encoder=_text.encoder(recording, state, any_steps=True),
-        teacher=_text.teacher(recording, layout.teacher(official)),
+        teacher=clip_teacher(teacher, layout.teacher(official), teacher["input_resolution"], recording.name),
         text=_text.text(recording, vision["encoder_embed_dim"]),
         tokenizer=_text.Tokens(config["bert"]["vocab_size"], _special(recording)),
         masker=AttentionMasker(ratio=ratios["video"]),
         image_masker=AttentionMasker(ratio=ratios["image"]),
         embed_width=config["embed_dim"],
         clip_return_layer=vision["clip_return_layer"],
-        clip_return_interval=config["teacher"].get("clip_return_interval", 1),
+        clip_return_interval=teacher.get("clip_return_interval", 1),
         clip_student_return_interval=vision.get("clip_student_return_interval", 1),
         weights={name: config["loss_weight"].get(name, 1.0) for name in PARTS},
     )
@@ -82,7 +83,7 @@ def _step(recording: Recording, method: UmtVl, medium: str) -> Iterator[GroupRes
     if f"{medium}.attention.importance" in recording:
         masker = method.image_masker if grid.t == 1 else method.masker
         keep = masker.counts(grid)["encoder"] // grid.t
-        mask = _text.kept_first(recording[f"{medium}.attention.importance"], keep, grid)
+        mask = kept_first(recording[f"{medium}.attention.importance"], keep, grid)
         yield from check("mask", mask.hidden)
     seen, wanted = method.see(clips, mask), visible_features(said["features"], mask)
     aligned = method.decode(seen.aligned, mask)
@@ -105,9 +106,8 @@ def _step(recording: Recording, method: UmtVl, medium: str) -> Iterator[GroupRes
     written = recording.sidecar.get("results", {}).get("losses", {})
     for name, loss in {**losses, "total": total}.items():
         yield from check(f"loss.{name}", loss[None])
-        if f"{medium}.loss_{name}" in written:
-            number = torch.tensor(written[f"{medium}.loss_{name}"])
-            yield recording.compare(f"results.losses.{medium}.loss_{name}", loss, number)
+        key = f"{medium}.loss_{name}"
+        yield from recording.number(f"results.losses.{key}", loss, written.get(key))
     method.zero_grad()
     total.backward()
     yield from gradients(recording, method, layout.write, f"{medium}.grad.")

@@ -1,8 +1,8 @@
 """VideoMAE pre-training against recordings of the official modules: one step, its gradients, and weight transfer."""
 
 from collections.abc import Iterator
+from functools import partial
 
-import torch
 from torch import Tensor
 
 from mvkit.checkpoints import videomae as layout
@@ -11,12 +11,12 @@ from mvkit.losses.pixels import normalise_pixels, pixel_loss
 from mvkit.maskers.base import TokenMask
 from mvkit.maskers.tube import TubeMasker
 from mvkit.methods.videomae import VideoMAE
-from mvkit.models.classifier import VideoClassifier
 from mvkit.models.decoder import TokenDecoder
 from mvkit.models.vit import VideoViT
-from mvkit.parity._steps import block_options, clips_of, gradient_norm, gradients
+from mvkit.parity import _networks as networks
+from mvkit.parity._steps import clips_of, gradient_norm, gradients, transfer
 from mvkit.parity.recording import GroupResult, Recording
-from mvkit.tokens import TokenGrid, patchify
+from mvkit.tokens import patchify
 
 
 def check(recording: Recording) -> Iterator[GroupResult]:
@@ -53,23 +53,18 @@ def check(recording: Recording) -> Iterator[GroupResult]:
             yield from recording.check(f"loss{name}_target", pixel_loss(predictions, wanted))
     loss = pixel_loss(predictions, target)
     yield from recording.check("loss", loss)
-    if "loss" in recording.sidecar:
-        yield recording.compare("sidecar.loss", loss.detach().double(), float(recording.sidecar["loss"]))
-    yield from _gradients(recording, method, loss)
-    yield from _transfer(recording, clips, state)
+    yield from recording.number("sidecar.loss", loss, recording.sidecar.get("loss"))
+    loss.backward()
+    yield from gradients(recording, method, layout.write)
+    yield from recording.check("grad_norm", gradient_norm(method))
+    yield from transfer(recording, clips, partial(_finetuned, recording, state))
 
 
 def _method(recording: Recording, video: Tensor, state: dict[str, Tensor]) -> VideoMAE:
     config = recording.config
     encoder = _encoder(recording, video, state)
-    decoder = TokenDecoder(
-        encoder.grid,
-        in_width=encoder.width,
-        width=config["decoder_embed_dim"],
-        depth=config["decoder_depth"],
-        heads=config["decoder_num_heads"],
-        **block_options(state, "decoder."),
-    )
+    options = networks.sizes(config, "decoder_") | networks.blocks(state, "decoder.")
+    decoder = TokenDecoder(encoder.grid, in_width=encoder.width, **options)
     masker = TubeMasker(ratio=config.get("mask_ratio", 0.9))
     method = VideoMAE(encoder=encoder, decoder=decoder, masker=masker)
     load_state(method, state)
@@ -77,19 +72,13 @@ def _method(recording: Recording, video: Tensor, state: dict[str, Tensor]) -> Vi
 
 
 def _encoder(recording: Recording, video: Tensor, state: dict[str, Tensor], *, final_norm: bool = True) -> VideoViT:
-    config = recording.config
-    patch, tubelet = config["patch_size"], config.get("tubelet_size", 2)
-    return VideoViT(
-        # The grid follows the clip itself, so non-square images and any clip length need no case of their own.
-        TokenGrid.of_clip(*video.shape[-3:], tubelet=tubelet, patch=patch),
-        tubelet=tubelet,
-        patch=patch,
-        width=config["encoder_embed_dim"],
-        depth=config["encoder_depth"],
-        heads=config["encoder_num_heads"],
+    return networks.encoder(
+        video.shape,
+        recording.config,
+        **networks.sizes(recording.config, "encoder_"),
+        **networks.blocks(state, "encoder."),
         position="learned" if "encoder.pos_embed" in state else "sincos_1d",
         final_norm=final_norm,
-        **block_options(state, "encoder."),
     )
 
 
@@ -99,20 +88,8 @@ def _normalises(recording: Recording) -> bool:
     return said.get("normlize_target", said.get("normalize_target", True))
 
 
-def _gradients(recording: Recording, method: VideoMAE, loss: Tensor) -> Iterator[GroupResult]:
-    loss.backward()
-    yield from gradients(recording, method, layout.write)
-    yield from recording.check("grad_norm", gradient_norm(method))
-
-
-def _transfer(recording: Recording, clips: Tensor, state: dict[str, Tensor]) -> Iterator[GroupResult]:
-    """Features of a fine-tuning model started from these weights; the longer clip is the first one, then reversed."""
-    for name, view in (
-        ("transfer.features", clips),
-        ("transfer.features_longer_clip", torch.cat([clips[:1], clips[:1].flip(2)], dim=2)),
-    ):
-        if name in recording:
-            encoder = _encoder(recording, view, state, final_norm=False)
-            load_state(encoder, layout.encoder(recording.under("sd.")))
-            with torch.no_grad():
-                yield recording.compare(name, VideoClassifier(encoder, classes=2).features(view), recording[name])
+def _finetuned(recording: Recording, state: dict[str, Tensor], clips: Tensor) -> VideoViT:
+    """The encoder of a fine-tuning model started from these weights."""
+    encoder = _encoder(recording, clips, state, final_norm=False)
+    load_state(encoder, layout.encoder(recording.under("sd.")))
+    return encoder

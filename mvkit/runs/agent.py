@@ -1,9 +1,9 @@
-"""The process that a job is: it starts the processes that train, keeps status.json of the job, and says how it ended.
+"""The process that a job is: it starts the processes that train, keeps the job's status, and says how it ended.
 
     python -m mvkit.runs.agent reports/first --processes 2
 
-The job's own files are in `job/` of the run's folder: status.json as every run has it, the spec, log. A file `stop`
-there ends it from any machine that sees the folder: the step in hand is finished and saved.
+The job's own files are in `job/` of the run's folder: job.json, which is the status.json of a job, spec.json and log. A
+file `stop` there ends it from any machine that sees the folder: the step in hand is finished and saved.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from mvkit.errors import MvkitError
-from mvkit.runs.folder import RunFolder, RunLock
+from mvkit.runs.folder import RunFolder, RunLock, _Inside
 from mvkit.runs.status import Status
 
 BEAT, LOOK = 2.0, 0.2  # seconds between two looks at the memory, and at `stop`
@@ -28,9 +28,15 @@ BEAT, LOOK = 2.0, 0.2  # seconds between two looks at the memory, and at `stop`
 _FOR_THE_JOB = ("SIGUSR1", "SIGUSR2")
 
 
-def of(out: Path) -> RunFolder:
+class JobFolder(RunFolder):
+    """Its status has a name of its own, so that no list of runs takes it for one more."""
+
+    status = _Inside("job.json")
+
+
+def of(out: Path) -> JobFolder:
     """Where the job of a run's folder keeps its own files."""
-    return RunFolder(out / "job")
+    return JobFolder(out / "job")
 
 
 def work(out: Path, processes: int, *, monitor: str = "", look: str = "") -> None:

@@ -62,7 +62,7 @@ class Comparison:
         runs = sum(len(one.runs) for one in self.contenders.values())
         codes = len({one.group.code.partition("-")[0] for one in self.contenders.values()})
         mixed = f" They are of {codes} versions of the code: a difference may be theirs." if codes > 1 else ""
-        return f"{runs} runs of {len(self.contenders)} contenders on the same clips ({self.clips}).{mixed}"
+        return f"Runs {runs}, contenders {len(self.contenders)}, on the same clips ({self.clips}).{mixed}"
 
     @property
     def series(self) -> dict[str, str]:

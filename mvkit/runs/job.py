@@ -30,7 +30,7 @@ from mvkit.train.interrupt import Requeue
 START = 120.0  # seconds that the process of a job may take to say that it is there; a quiet machine needs one
 ON = ("local", "slurm")
 SCORES, PICTURES = "mvkit.runs.looks:scores", "mvkit.runs.looks:pictures"
-_LOOK, _QUEUE_LOOK = 0.3, 5.0  # seconds between looks at a job that is waited for, and at the queue
+LOOK = {"running": 0.3, "queued": 5.0}  # seconds between looks at a job; the queue is asked about one that waits
 
 
 class Job:
@@ -74,8 +74,8 @@ class Job:
 
         watching, said = Watching(self), ""
         try:
-            while self.status["state"] in LIVE:
-                time.sleep(watching.show())
+            while (state := self.state) in LIVE:
+                time.sleep(max(watching.show(), LOOK[state]))
         except KeyboardInterrupt:
             if "MVKIT_RUN_FOLDER" in os.environ:
                 self.stop(wait=False)
@@ -88,14 +88,14 @@ class Job:
     def wait(self) -> Job:
         """Until it ends. Raises Requeue (a KeyboardInterrupt) where it was stopped and saved, RunError with the cause
         where it failed or was killed."""
-        while (status := self.status)["state"] in LIVE:
-            time.sleep(_LOOK if status["state"] == "running" else _QUEUE_LOOK)
-        cause, again = status.get("cause", ""), "the same call goes on from the last checkpoint"
+        self._until_it_ends()
+        status = self.status
+        cause = status.get("cause", "")
         if status["state"] == "interrupted":
             raise Requeue(f"{cause}; the same call goes on from there")
         if status["state"] != "done":
-            said = cause if again in cause.replace("command", "call") else f"{cause}; {again}"
-            raise RunError(f"job in {self.folder} {status['state']}: {said}; what it said: {self.log}")
+            again = "the same call goes on from the last checkpoint"
+            raise RunError(f"job in {self.folder} {status['state']}: {cause}; {again}; its log: {self.log}")
         return self
 
     def stop(self, *, wait: bool = True) -> Job:
@@ -105,9 +105,13 @@ class Job:
             subprocess.run(["scancel", waits], check=False)
         elif self.state in LIVE:
             (agent.of(self.folder).path / "stop").touch()
-        while wait and self.state in LIVE:
-            time.sleep(_LOOK)
+        if wait:
+            self._until_it_ends()
         return self
+
+    def _until_it_ends(self) -> None:
+        while (state := self.state) in LIVE:
+            time.sleep(LOOK[state])
 
     def __repr__(self) -> str:
         status = self.status
@@ -139,8 +143,8 @@ def launch(
         raise OptionError(f"processes must be 1 or more, got {processes}")
     if on not in ON:
         raise OptionError(unknown("place", on, ON))
-    if on == "local" and options:
-        raise OptionError("options belong to on='slurm'")
+    if on == "local" and (options or timeout):
+        raise OptionError("timeout and options belong to on='slurm'; a spec has time_limit")
     spec = spec if isinstance(spec, RunSpec) else RunSpec.read(spec)
     folder = Path(out).resolve()
     own = agent.of(folder).path

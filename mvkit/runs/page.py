@@ -55,7 +55,7 @@ details.code, details.fold { margin: .4rem 0; } details.code > summary { color: 
 summary { cursor: pointer; } p code { overflow-wrap: anywhere; }
 table { border: 0; border-collapse: collapse; margin: .5rem 0; font-size: .92rem; }
 th, td { border: 0; border-bottom: 1px solid var(--line); padding: .25rem .7rem .25rem 0; text-align: left; }
-th, td { vertical-align: top; } td { overflow-wrap: anywhere; min-width: 4rem; } th { overflow-wrap: break-word; }
+th, td { vertical-align: top; } td { overflow-wrap: anywhere; min-width: 6rem; } th { overflow-wrap: break-word; }
 td > table { margin: -.25rem 0; } td > table tr:last-child > * { border: 0; }
 .scroll { overflow-x: auto; }
 .state { display: inline-block; padding: .05rem .6rem; border-radius: 1rem; font-weight: 600; color: #fff; }

@@ -26,7 +26,8 @@ from mvkit.widgets.twin import _open_in_jupyter
 if TYPE_CHECKING:
     from mvkit.runs.job import Job
 
-PACE = (1.0, 10)  # seconds between two looks at least, and in times of what the last look took
+PACE, SHORTEST, LONGEST = 10, 1.0, 10.0  # a look is worth so many times its CPU time without one; seconds
+NAMED = ("loss", "learning rate", "kNN")  # facts that need their name in a line
 NEAR = 5  # lines of the journal whose speed is taken for now's
 
 
@@ -41,7 +42,8 @@ class Watching:
 
     def show(self, *, last: bool = False) -> float:
         """Show how it stands, if that is new; seconds until it is worth to look again."""
-        began, journal = time.perf_counter(), self.job.folder / "metrics.jsonl"
+        # CPU time: where others keep the machine busy, a look takes long and costs the job nothing.
+        began, journal = time.process_time(), self.job.folder / "metrics.jsonl"
         changed = journal.stat().st_mtime_ns if journal.exists() else 0, self.job.status.get("heartbeat")
         if last or changed != self._seen:
             self._seen = changed
@@ -50,9 +52,9 @@ class Watching:
             if self._panel:
                 self._panel.show(drawn(book), facts)
             else:
-                words = [facts[name] for name in facts if name not in ("job", "log")]
+                words = [f"{name} {text}" if name in NAMED else text for name, text in list(facts.items())[1:-1]]
                 self._line.show("  ".join([*words, self.job.state] if last else words), keep=last)
-        return max(PACE[0], PACE[1] * (time.perf_counter() - began))
+        return min(LONGEST, max(SHORTEST, PACE * (time.process_time() - began)))
 
     def end(self, said: str = "") -> None:
         """The last state, which stays in the notebook without a kernel. said: under the picture, why it ends."""
@@ -62,7 +64,7 @@ class Watching:
             self._panel.keep(said)
 
     def facts(self, book: Book) -> dict[str, str]:
-        """label -> text: how the job stands and the newest value of everything."""
+        """label -> text: how the job stands, the newest value of everything, and last where its words are."""
         status, now = self.job.status, _newest(book.lines)
         processes = status.get("processes", 1)
         count = f"{processes} processes" if processes > 1 else "1 process"
@@ -71,16 +73,16 @@ class Watching:
             told["job"] += f": {cause}"
         step = int(now.get("step", 0))
         left = self._left(book, step)
-        told["step"] = f"step {step} of {self.spec.steps}" + (f", {left} left" if left else "")
+        told["progress"] = f"step {step} of {self.spec.steps}" + (f", {left} left" if left else "")
         if "loss" in now:
             parts = [f"{name.removeprefix('part/')} {now[name]:.4g}" for name in now if name.startswith("part/")]
-            told["loss"] = f"loss {now['loss']:.4g}" + (f" ({', '.join(parts)})" if len(parts) > 1 else "")
-            told["learning rate"] = f"lr {now['lr']:.3g}"
+            told["loss"] = f"{now['loss']:.4g}" + (f" ({', '.join(parts)})" if len(parts) > 1 else "")
+            told["learning rate"] = f"{now['lr']:.3g}"
             told["speed"] = f"{_speed(book.lines):.3g} clips/s"
         if memory := status.get("memory_mb"):
             told["memory"] = f"{memory:,} MB" + (f", GPU {now['gpu_mb']:,.0f} MB" if "gpu_mb" in now else "")
         if scores := [f"{k.rpartition('/')[2]} {v:.3f}" for k, v in now.items() if k.startswith("monitor/")]:
-            told["kNN"] = f"kNN {', '.join(scores)}"
+            told["kNN"] = ", ".join(scores)
         return told | {"log": os.path.relpath(self.job.log)}
 
     def _left(self, book: Book, step: int) -> str:

@@ -1,8 +1,8 @@
-"""The embedded chain: whatever teachers a method asks for, trained on moving_shapes when they are not there yet.
+"""The embedded chain: the teachers a method asks for and the stage before it, trained when they are not there yet.
 
 Nothing is downloaded: `mae` on frames is the image teacher, `videomae` the video teacher, `clip_frames` the CLIP-like
-one. Each is a run of this kit in a folder named after its settings, so a second student finds it finished, an
-interrupted one goes on, and other settings never share a folder.
+one, all on moving_shapes; `umt_vl` goes on from `umt`. Each is a run of this kit in a folder named after its settings,
+so a second student finds it finished, an interrupted one goes on, and other settings never share a folder.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from mvkit.train.spec import RunSpec
 TEACHERS = Path("reports/teachers")
 # Option of a method -> the method whose run is such a teacher.
 ROLES = {"image_teacher": "mae", "video_teacher": "videomae", "clip_teacher": "clip_frames"}
+# Method -> the method whose run it starts from.
+STARTS = {"umt_vl": "umt"}
 
 Tell = Callable[[str, dict[str, Any]], None]
 
@@ -44,9 +46,31 @@ def teachers(method: str, preset: str = "quick", *, root: Path = TEACHERS, tell:
     return {role: f"run:{teacher(kind, preset, root=root, tell=tell)}" for role, kind in roles(method).items()}
 
 
+def student(
+    method: str,
+    preset: str = "quick",
+    *,
+    root: Path = TEACHERS,
+    steps: int = 0,
+    seed: int = 0,
+    tell: Tell | None = None,
+) -> RunSpec:
+    """The spec of `presets.embedded` with its teachers and the stage before it, which are trained if they are missing.
+
+    steps, seed: of the student alone. tell: as in `teachers`.
+    """
+    options = teachers(method, preset, root=root, tell=tell)
+    spec = presets.embedded(method, preset, teachers=options, steps=steps, seed=seed)
+    if method not in STARTS:
+        return spec
+    before = teacher(STARTS[method], preset, root=root, tell=tell)
+    return spec.model_copy(update={"start": [f"run:{before}"]})
+
+
 def teacher(kind: str, preset: str = "quick", *, root: Path = TEACHERS, tell: Tell | None = None) -> Path:
-    """The folder of a finished run of `presets.embedded(kind, preset)`, trained first if it is not there."""
-    spec = presets.embedded(kind, preset)
+    """The folder of a finished run of `presets.embedded(kind, preset)`, trained first if it is not there; so are its
+    own teachers."""
+    spec = presets.embedded(kind, preset, teachers=teachers(kind, preset, root=root, tell=tell))
     folder = teacher_folder(spec, root)
     root.mkdir(parents=True, exist_ok=True)
     # Two students that start at once want the same teacher: one trains it, the other waits.

@@ -1,4 +1,4 @@
-"""A run in several processes of this machine, started from one and ended with it: torch.distributed.run, with causes.
+"""A run in processes of this machine, started from one and ended with it: torch.distributed.run, with causes.
 
 `torch.distributed.run` itself ends with 1 whatever its children say; here their exit codes decide.
 """
@@ -10,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
+import torch
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -21,11 +22,11 @@ from mvkit.train.interrupt import REQUEUE, Requeue
 GRACE = 120
 
 
-def launch(spec: Path, out: Path, processes: int, *, monitor: str = "") -> None:
+def fit_in_processes(spec: Path, out: Path, processes: int, *, monitor: str = "", look: str = "") -> None:
     """Train the spec in a file in `processes` children, to the end; SIGTERM and SIGINT reach them and save.
 
-    monitor: as for `mvkit.train.worker`. Raises Requeue where the children saved and want to be called again, RunError
-    with the cause where one failed or died, OptionError for no process at all.
+    monitor, look: as for `mvkit.train.worker`. Raises Requeue where the children saved and want to be called again,
+    RunError with the cause where one failed or died, OptionError for no process at all.
     """
     if processes < 1:
         raise OptionError(f"processes must be 1 or more, got {processes}")
@@ -36,14 +37,16 @@ def launch(spec: Path, out: Path, processes: int, *, monitor: str = "") -> None:
         run_id=f"mvkit-{os.getpid()}",
         rdzv_backend="c10d",
         rdzv_endpoint="127.0.0.1:0",
+        local_addr="127.0.0.1",
         max_restarts=0,
         monitor_interval=0.5,
         shutdown_timeout=GRACE,
     )
-    command = ["-m", "mvkit.train.worker", str(spec), "--out", str(out)]
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # else every process takes all cores
+    command = ["-m", "mvkit.train.worker", str(spec), "--out", str(out), f"--monitor={monitor}", f"--look={look}"]
+    # Else every process takes all cores.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, torch.get_num_threads() // processes)))
     try:
-        elastic_launch(config, sys.executable)(*command, *(["--monitor", monitor] if monitor else []))
+        elastic_launch(config, sys.executable)(*command)
     except ChildFailedError as err:
         raise _ended(err) from None
     except SignalException as stop:
@@ -58,7 +61,7 @@ def _ended(err: ChildFailedError) -> BaseException:
     if 130 in codes:
         return KeyboardInterrupt("stopped and saved")
     rank, first = err.get_first_failure()
-    return RunError(f"process {rank} {_cause(first)}; the same command goes on from the last checkpoint")
+    return RunError(f"process {rank} {_cause(first)}")
 
 
 def _cause(failure: ProcessFailure) -> str:

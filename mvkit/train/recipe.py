@@ -11,7 +11,13 @@ from mvkit.errors import OptionError, unknown
 from mvkit.train.spec import RunSpec
 
 # Names of papers and scripts -> cards.
-CARDS = {"k400": "kinetics400", "k710": "kinetics710", "ssv2": "something_something_v2", "ucf101": "ucf101"}
+CARDS = {
+    "k400": "kinetics400",
+    "k710": "kinetics710",
+    "ssv2": "something_something_v2",
+    "ucf101": "ucf101",
+    "webvid": "webvid",
+}
 PRECISION = "fp16 with loss scaling there; bf16, or fp32 where the device is poor at it, here"
 # Betas, decay and the rest as in all five. Eight readers are ours: set them for the machine.
 _COMMON: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """The published pre-training recipes by name: `<method>_<size>[_from_<size of its teacher>]_<set>`.
 
 From the released scripts of VideoMAE (arXiv:2203.12602), MVD (2212.04500), AMD (2311.03149), MaskAgain (ACM MM 2023)
-and UMT stage 1 (2303.16058). Where a run was published for several lengths, the longest has no suffix.
+and both stages of UMT (2303.16058). Where a run was published for several lengths, the longest has no suffix.
 
     spec = recipe("mvd_small_from_base_k400", manifest="train.csv",
                   image_teacher="file:mae_base.pth", video_teacher="file:videomae_base.pth")
@@ -109,6 +109,33 @@ def _umt(size: str, teacher: str, data: str = "k710", epochs: int = 200, differs
     )  # fmt: skip
 
 
+def _umt_vl(size: str, teacher: str, gpus: int) -> Recipe:
+    batch, large = 128 * gpus, size == "large"
+    options = {
+        "masker": "attention", "ratio": 0.8, "image_ratio": 0.5, "image_share": 0.5, "tubelet": 1,
+        "drop_path": 0.2 if large else 0.1, "text_size": size, "text_dropout": 0.1, "max_words": 32,
+        "embed_width": 768 if large else 512, "word_ratio": 0.5, "clip_return_layer": 6, "clip_loss": "l2",
+        "teacher_statistics": "imagenet",
+    }  # fmt: skip
+    rate = 1e-4 * 256 / batch  # 1e-4 at any batch, so the base rate here depends on it
+    return Recipe(
+        "umt_vl", size, "webvid", 128, gpus, 10, 10, lr=rate, min_lr=rate / 100, warmup=1, options=options,
+        teacher_size=size, teachers={"clip_teacher": teacher},
+        spec_fields={
+            "frames": 4, "stride": 1, "sampling": "intervals", "augment": "random_resized", "flip": 0.5,
+            "weight_decay": 0.02, "beta2": 0.999,
+        },
+        differs=(
+            "the rate of 0.0001 was not scaled with the batch: with another batch set lr to 0.0256 / batch",
+            "it starts from stage 1 and BERT, with BERT's vocabulary: put start=[file:<stage 1>, file:<BERT>] and",
+            "options.vocabulary=<vocab.txt> into the spec that --print --json gives",
+            "batches of images came from lists of their own (CC3M and others); here image_share shows single frames",
+            "captions were compared over all GPUs; one process compares those of a part: take as many processes",
+            "the rate was cut off at a hundredth of itself; here warm-up starts at 0 and the cosine ends there",
+        ),
+    )  # fmt: skip
+
+
 _K400_BASE = "VideoMAE ViT-B, Kinetics-400, 1600 epochs (k400_base_1600e_checkpoint.pth)"
 _UCF_BASE = "checkpoint_pretrained.pth, which is not described: presumably VideoMAE ViT-B, UCF101, 3200 epochs"
 _CLIP_L = "OpenAI CLIP ViT-L/14 at 196 pixels: file:<path>?image=196&resize_positions=true"
@@ -146,6 +173,8 @@ _RECIPES = (
         "base", "OpenAI CLIP ViT-B/16", "k400", 800,
         ("no script was released: as for Kinetics-710, say its authors; 800 epochs are second hand",),
     ),
+    _umt_vl("base", "OpenAI CLIP ViT-B/16", 16),
+    _umt_vl("large", _CLIP_L, 32),
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from torch.distributed.checkpoint.state_dict import (
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
+from mvkit.errors import OptionError
 from mvkit.models.block import Block
 
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -27,7 +28,12 @@ _SPREAD = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
 
 
 def shard(method: nn.Module, groups: list[dict[str, Any]], world: int, device: torch.device) -> None:
-    """Shard a method in place, block by block, and put the new parameters in the place of the old in the groups."""
+    """Shard a method in place, block by block, and put the new parameters in the place of the old in the groups.
+
+    Raises OptionError for a method that learns a single number, which FSDP2 does not shard.
+    """
+    if single := [name for name, parameter in method.named_parameters() if parameter.ndim == 0]:
+        raise OptionError(f"parallel='fsdp' cannot shard '{single[0]}', a single number; use parallel='ddp'")
     names = {parameter: name for name, parameter in method.named_parameters()}
     mesh = init_device_mesh(device.type, (world,))
     for block in [part for part in method.modules() if isinstance(part, Block)]:

@@ -69,6 +69,7 @@ class Source:
                 world=world,
                 pin=spec.device != "cpu" and torch.cuda.is_available(),
                 seed=derive(spec.seed, "order") >> 32,
+                grouped=spec.grouped,
                 start_step=first,
                 epochs=None,
                 workers=spec.workers,

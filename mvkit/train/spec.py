@@ -51,6 +51,9 @@ class RunSpec(Record):
         ge=1,
         description="augmented copies of each clip read, with a mask each; the learning rate does not count them",
     )
+    grouped: bool = Field(
+        False, description="clips that differ only in what their captions say (moving_shapes' stories) in one batch"
+    )
     accumulate: int = Field(1, ge=1, description="parts a process computes its batch in, one after the other")
     teacher_cache: int = Field(
         0, ge=0, description="MiB of memory for what teachers said of clips that come again unchanged; 0 keeps nothing"
@@ -78,6 +81,10 @@ class RunSpec(Record):
     )
     checkpoint_blocks: bool = Field(
         False, description="compute each block again in the backward pass: less memory, more time, the same numbers"
+    )
+    compile: bool = Field(
+        False,
+        description="torch.compile for the blocks: faster on a GPU after a minute or more, numbers within rounding",
     )
     deterministic: bool = Field(False, description="only deterministic kernels, so that a GPU repeats a run to the bit")
     workers: int = Field(0, ge=0, description="processes that read clips; 0 reads in the training process")

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
+from torch import Tensor
 
 from mvkit.data.dataset import Batch
 from mvkit.errors import OptionError
 from mvkit.methods.base import Method
-from mvkit.models.block import Block
-from mvkit.train import draws, shards
+from mvkit.train import blocks, draws, shards
+from mvkit.train.allocator import keep_freed_memory
 from mvkit.train.precision import autocast
 from mvkit.train.seed import derive, generator
 from mvkit.train.spec import RunSpec
@@ -46,8 +44,12 @@ class Step:
     def __init__(self, spec: RunSpec, training: Training, device: torch.device) -> None:
         self.spec, self.training, self.device = spec, training, device
         self.method, self.team = training.method, training.team
+        if device.type == "cpu":
+            keep_freed_memory()
+        if spec.compile:
+            blocks.compile_blocks(self.method, device)
         if spec.checkpoint_blocks:
-            _recompute_blocks(self.method)
+            blocks.recompute_blocks(self.method)
         self.module = self.method if training.sharded else self.team.distributed(self.method)
         # Only where teachers see whole clips is there something to keep.
         keeps = spec.teacher_cache and type(self.method).targets is not Method.targets
@@ -131,15 +133,3 @@ class Step:
             training.optimiser.step()
         if training.ema:
             training.ema.update()
-
-
-def _recompute_blocks(method: nn.Module) -> None:
-    """Keep what enters a block and compute it again in the backward pass: blocks are where memory goes."""
-    for block in [part for part in method.modules() if isinstance(part, Block)]:
-        block.forward = partial(_in_training, block, block.forward)
-
-
-def _in_training(block: Block, forward: Any, x: Tensor, **options: Any) -> Any:
-    if block.training and torch.is_grad_enabled():
-        return checkpoint(forward, x, use_reentrant=False, **options)
-    return forward(x, **options)

@@ -9,9 +9,12 @@ cause is the last line on stderr and, for the agent above, in its error file.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
+import signal
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,7 +29,6 @@ from mvkit.train.parallel import open_team
 from mvkit.train.precision import choose_device
 from mvkit.train.source import open_manifest
 from mvkit.train.spec import RunSpec
-from mvkit.train.watch import Monitor
 
 
 def main() -> None:
@@ -35,9 +37,11 @@ def main() -> None:
     wanted.add_argument("spec", type=Path, help="JSON file with fields of RunSpec")
     wanted.add_argument("--out", type=Path, required=True, help="folder of the run")
     wanted.add_argument("--monitor", default="", help="module:function that makes a monitor from (spec, manifest)")
+    wanted.add_argument("--look", default="", help="module:function that makes a look from (spec, manifest, out)")
     given = wanted.parse_args()
+    _save_if_parent_dies()
     try:
-        _train(given.spec, given.out, given.monitor)
+        _train(given.spec, given.out, given.monitor, given.look)
     except Requeue as stop:
         _leave(str(stop), REQUEUE)
     except KeyboardInterrupt as stop:
@@ -48,28 +52,46 @@ def main() -> None:
 
 
 @record
-def _train(path: Path, out: Path, monitor: str) -> None:
+def _train(path: Path, out: Path, monitor: str, look: str) -> None:
     spec = RunSpec.read(path)
     # Connected before anything slow, so that a process that is missing is noticed at once.
     team = open_team(str(choose_device(spec.device)), spec.batch, spec.timeout)
     if team.leads:
         _say(spec.per_step(team.world))
-    fit(spec, out=out, monitor=_monitor(monitor, spec) if team.leads else _nobody, progress=_report)
+    watched = team.leads and spec.monitor_every
+    if watched and not (monitor or look):
+        raise OptionError(f"monitor_every={spec.monitor_every} needs --monitor module:function, or --look")
+    manifest = open_manifest(spec) if watched else None
+    fit(
+        spec,
+        out=out,
+        monitor=_named(monitor)(spec, manifest) if watched and monitor else None if team.leads else _nobody,
+        look=_named(look)(spec, manifest, out) if watched and look else None,
+        progress=_report,
+    )
 
 
-def _monitor(name: str, spec: RunSpec) -> Monitor | None:
-    """What `module:function` makes of (spec, manifest); None where nothing is watched."""
-    if not spec.monitor_every:
-        return None
+def _named(name: str) -> Callable[..., Any]:
+    """What `module:function` names. Raises OptionError."""
     module, _, function = name.partition(":")
-    if not function:
-        raise OptionError(f"monitor_every={spec.monitor_every} needs --monitor module:function, got '{name}'")
-    return getattr(import_module(module), function)(spec, open_manifest(spec))
+    try:
+        return getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as err:
+        raise OptionError(f"'{name}' must be module:function, as mvkit.runs.looks:scores: {err}") from None
 
 
 def _nobody(method: object) -> dict[str, float]:
     """The monitor of a process that does not lead; nobody asks it."""
     return {}
+
+
+def _save_if_parent_dies() -> None:
+    """SIGTERM from the system when the process that started this one is gone: nobody would end it, or say how it goes.
+
+    On Linux only; elsewhere what is left behind is ended when the run is called again.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _report(line: dict[str, Any]) -> None:

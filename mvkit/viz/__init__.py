@@ -7,6 +7,7 @@ from mvkit.viz import clips as clips
 from mvkit.viz import cost as cost
 from mvkit.viz import curves as curves
 from mvkit.viz import dashboard as dashboard
+from mvkit.viz import detections as detections
 from mvkit.viz import diagram as diagram
 from mvkit.viz import embedding as embedding
 from mvkit.viz import heads as heads
@@ -22,28 +23,3 @@ from mvkit.viz.figure import SavedFigure as SavedFigure
 from mvkit.viz.figure import rebuild as rebuild
 from mvkit.viz.figure import save as save
 from mvkit.viz.live import TrainingLine as TrainingLine
-
-__all__ = [
-    "Album",
-    "FigureData",
-    "SavedFigure",
-    "TrainingLine",
-    "attention",
-    "bands",
-    "benchmarks",
-    "clips",
-    "cost",
-    "curves",
-    "dashboard",
-    "diagram",
-    "embedding",
-    "heads",
-    "lags",
-    "layers",
-    "masks",
-    "rebuild",
-    "reconstruction",
-    "save",
-    "scores",
-    "similarity",
-]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mvkit.methods.maskagain import MaskAgain
     from mvkit.methods.mvd import MVD
     from mvkit.methods.umt import UMT
+    from mvkit.methods.umt_vl import UmtVl
     from mvkit.methods.videomae import VideoMAE
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -172,4 +173,47 @@ def umt(method: UMT, shapes: Shapes) -> Diagram:
         (decoders, "loss"),
         ("image teacher", "loss", True),
     ]
+    return of(boxes, arrows + ([("image teacher", mask, True)] if method.needs_attention else []))
+
+
+def umt_vl(method: UmtVl, shapes: Shapes) -> Diagram:
+    """Clip and caption, each read by itself, the layers where words look at the clip, and the losses there are."""
+    mask, text, decoders = f"{method.masker.title} mask", method.text.shape, f"{len(method.clip_decoder)} decoders"
+    whole = (0, shapes["visible.encoder"][1] + shapes["hidden.encoder"][1], shapes["clip_decoder.0"][-1])
+    boxes = [
+        ("clip", shape_of(shapes["clips"]), "input", 1, 0),
+        ("caption", f"words {shape_of(shapes['ids'])}", "input", 4, 0),
+        ("image teacher", f"every step alone\n{shape_of(whole)}", "teacher", 0, 1),
+        (mask, _mask(shapes, "encoder"), "mask", 1, 2),
+        ("student", _deep(method, "encoder", shapes["encoder"]), "student", 2, 3),
+        (
+            "text encoder",
+            f"{text.fusion} layers\n{shape_of(shapes[f'text.layers.{text.fusion - 1}'])}",
+            "student",
+            4,
+            3,
+        ),
+        (decoders, shape_of(shapes["clip_decoder.0"]), "decoder", 1, 4),
+        ("vectors", f"one of each\n{shape_of(shapes['text_proj'])}", "student", 2, 4),
+    ]
+    words = {
+        "uta": ("alignment loss", "visible tokens", 1, decoders),
+        "vtc": ("contrast loss", "clips and captions", 2, "vectors"),
+        "vtm": ("matching loss", "3 pairs a clip", 3, "fusion"),
+        "mlm": ("words loss", "hidden words", 4, "fusion"),
+    }
+    arrows = [
+        ("clip", "image teacher"), ("clip", "student"), (mask, "student"), ("student", decoders),
+        ("student", "vectors"), ("caption", "text encoder"), ("text encoder", "vectors"),
+    ]  # fmt: skip
+    there = {name: weight for name, weight in method.weights.items() if weight}
+    if there.keys() & {"vtm", "mlm"}:
+        fuses = f"{text.depth - text.fusion} layers look at the clip\n{shape_of(shapes['text'])}"
+        boxes.append(("fusion", fuses, "student", 3, 4))
+        arrows += [("student", "fusion"), ("text encoder", "fusion")]
+    for name, weight in there.items():
+        loss, what, row, before = words[name]
+        boxes.append((loss, f"{what}, × {weight:g}", "loss", row, 5))
+        arrows.append((before, loss))
+    arrows += [("image teacher", "alignment loss", True)] if "uta" in there else []
     return of(boxes, arrows + ([("image teacher", mask, True)] if method.needs_attention else []))

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator
 
 from mvkit.errors import OptionError, RunError, ShapeError, unknown
 from mvkit.viz import style
-from mvkit.viz.curves import smooth
+from mvkit.viz.curves import scale, smooth
 from mvkit.viz.drawing import Drawn, drawing
 from mvkit.viz.legend import EDGE, MARKERS, Legend, chance_handle, handle
 
@@ -73,7 +73,10 @@ def seeds(
             _band(axes, _spread(points, band, smoothing), looks[label])
         if chance and measure in chance:
             axes.axhline(chance[measure], color="black", linestyle=":", linewidth=0.8)
-        _scale(axes, row, measure in log)
+        everything = np.concatenate([points[:, 1:].ravel() for points in row.values()])
+        scale(axes, everything[np.isfinite(everything)], measure in log)
+        axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+        axes.margins(x=0.02)
         if number + across >= len(values):
             axes.set_xlabel("optimiser step")
     return Drawn(fig, _alt(values, band, smoothing))
@@ -96,20 +99,6 @@ def _band(axes: Axes, spread: tuple[np.ndarray, ...], look: dict[str, Any]) -> N
     axes.fill_between(steps, low, high, color=look["color"], alpha=0.22, linewidth=0)
     marks: dict[str, Any] = look | EDGE if len(steps) <= FEW else look | {"marker": None}
     axes.plot(steps, mean, linewidth=1.2, **marks)
-
-
-def _scale(axes: Axes, row: Mapping[str, np.ndarray], log: bool) -> None:
-    everything = np.concatenate([points[:, 1:].ravel() for points in row.values()])
-    everything = everything[np.isfinite(everything)]
-    if log and len(everything) and (everything > 0).all():
-        axes.set_yscale("log")
-        ticks = LogLocator(subs=(1, 2, 5)) if everything.max() / everything.min() >= 10 else MaxNLocator(4)
-        axes.yaxis.set(major_locator=ticks, major_formatter=StrMethodFormatter("{x:g}"))
-        axes.yaxis.set_minor_locator(NullLocator())
-    else:
-        axes.locator_params(axis="y", nbins=5)
-    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-    axes.margins(x=0.02)
 
 
 def _counts(values: Mapping[str, Mapping[str, np.ndarray]]) -> str:

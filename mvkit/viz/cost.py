@@ -13,6 +13,7 @@ from mvkit.errors import ShapeError
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
 from mvkit.viz.legend import EDGE, MARKERS, Legend, chance_handle, handle
+from mvkit.viz.scores import spread
 
 
 @drawing()
@@ -106,10 +107,7 @@ def _log(axes: Any, costs: np.ndarray) -> None:
 
 
 def _alt(points: Mapping[str, np.ndarray], best: list[str], cost: str, what: str) -> str:
-    marks = []
-    for label, seeds in points.items():
-        spread = f" ({seeds[:, 1].min():.3f} to {seeds[:, 1].max():.3f})" if len(seeds) > 1 else ""
-        marks.append(f"{label} {seeds[:, 1].mean():.3f}{spread} at {seeds[:, 0].mean():.3g}")
+    marks = [f"{label} {spread(seeds[:, 1])} at {seeds[:, 0].mean():.3g}" for label, seeds in points.items()]
     counts = sorted({len(seeds) for seeds in points.values()})
     many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     return (

@@ -160,15 +160,19 @@ def _line(axes: Axes, steps: np.ndarray, values: np.ndarray, colour: str, log: b
     few = "o" if len(values) < 3 else None  # one or two logged steps make no line to see
     axes.plot(steps, values, color=colour, alpha=0.3, linewidth=0.6, marker=few, label="as logged")
     axes.plot(steps, smooth(values, round(SMOOTHING * len(values))), color=colour, linewidth=1.2, label="smoothed")
+    scale(axes, values, log)
+    axes.margins(x=0.01)
+
+
+def scale(axes: Axes, values: np.ndarray, log: bool) -> None:
+    """A few ticks for finite values upwards; logarithmic if asked for, and all of them are above 0."""
     if log and len(values) and (values > 0).all():
         axes.set_yscale("log")
-        decades = values.max() / values.min() >= 10
-        ticks = LogLocator(subs=(1, 2, 5)) if decades else MaxNLocator(4)
+        ticks = LogLocator(subs=(1, 2, 5)) if values.max() / values.min() >= 10 else MaxNLocator(4)
         axes.yaxis.set(major_locator=ticks, major_formatter=StrMethodFormatter("{x:g}"))
         axes.yaxis.set_minor_locator(NullLocator())
     else:
         axes.locator_params(axis="y", nbins=5)
-    axes.margins(x=0.01)
 
 
 def _legend_columns(labels: Sequence[str], width: float) -> int:

@@ -20,6 +20,7 @@ from mvkit.errors import OptionError, ShapeError, unknown
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
 from mvkit.viz.legend import EDGE, MARKERS, Legend, handle
+from mvkit.viz.strip import colour_bar
 
 NAMES = {
     "place_leak": "place leak", "place_leak_any": "place leak, any step", "place_leak_3x3": "place leak, 3×3 around",
@@ -207,12 +208,7 @@ def _maps(
     bar = max(h, 0.62)  # inches: its label needs as much
     left, middle = start + across * (cell + gap) - gap + 0.08, top + above + h / 2
     box = (left / wide, 1 - (middle + bar / 2) / tall, 0.07 / wide, bar / tall)
-    cax = fig.add_axes(box)
-    assert drawn is not None
-    fig.colorbar(drawn, cax=cax).outline.set_linewidth(0.3)  # type: ignore[operator]
-    cax.tick_params(labelsize=6)
-    cax.locator_params(axis="y", nbins=4)
-    cax.set_ylabel("share hidden", fontsize=6.5)
+    colour_bar(fig, drawn, box, "share hidden").tick_params(labelsize=6)
     return low, high
 
 

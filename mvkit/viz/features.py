@@ -13,6 +13,7 @@ from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, as_frames, drawing
 from mvkit.viz.film import film, grid_of
 from mvkit.viz.gif import Gif, gif
+from mvkit.viz.strip import show_missing
 
 
 @drawing(pictures=("clip",))
@@ -39,8 +40,7 @@ def maps(
         there = np.isfinite(flat[label])
         seen = np.concatenate([np.nan_to_num(values), there[..., None]], axis=-1)
         for column, step in enumerate(steps):
-            axes = sheet.show(row, column, seen[step])
-            axes.patch.set(facecolor=style.EMPTY, hatch="//////", edgecolor="0.6", linewidth=0)
+            show_missing(sheet.show(row, column, seen[step]))
     told = ", ".join(label + (f" ({(notes or {})[label]})" if label in (notes or {}) else "") for label in maps)
     return Drawn(sheet.fig, f"{len(steps)} steps of a clip. Rows of features as colours: {told}.".replace("\n", ", "))
 

@@ -15,6 +15,7 @@ from mvkit.errors import OptionError, ShapeError
 from mvkit.tokens import TokenGrid
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
+from mvkit.viz.legend import MARKERS
 from mvkit.viz.marks import Swatch, border, outline
 from mvkit.viz.strip import Strip, broken
 
@@ -24,7 +25,6 @@ PANELS = {  # field of `inspect.attention_distance.AttentionDistance` -> what it
     "other_steps": "share in other steps",
     "entropy": "entropy / uniform",
 }
-MARKERS = ("o", "D", "s", "^", "v", "P")
 
 
 @drawing(pictures=("clip",))

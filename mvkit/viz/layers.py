@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from mvkit.errors import ShapeError
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
+from mvkit.viz.strip import colour_bar, show_missing
 
 
 @drawing()
@@ -63,17 +64,14 @@ def matrices(
         for pair in trained.get(label, ()):
             _frame(axes, rows.index(pair[0]), list(columns[label]).index(pair[1]))
     used = left + len(matrices) * (side + gap) - gap
-    cax = fig.add_axes(((used + 0.07) / wide, 1 - (top + side) / high, 0.07 / wide, side / high))
-    fig.colorbar(image, cax=cax).outline.set_linewidth(0.3)  # type: ignore[arg-type, operator]
-    cax.set_ylabel(what, fontsize=6.5)
-    cax.locator_params(axis="y", nbins=5)
+    colour_bar(fig, image, ((used + 0.07) / wide, 1 - (top + side) / high, 0.07 / wide, side / high), what, ticks=5)
     if any(trained.values()):
         fig.text(left / wide, 0.03 / high, "framed: pairs that the loss ties together", fontsize=6.5, color="0.2")
     return Drawn(fig, _alt(matrices, rows, columns, model, what), {what: (low, 1.0)})
 
 
 def _matrix(axes: Axes, values: np.ndarray, low: float, side: float) -> Any:
-    axes.patch.set(facecolor=style.EMPTY, hatch="//////", edgecolor="0.6", linewidth=0)
+    show_missing(axes)
     image = axes.imshow(
         np.ma.masked_invalid(values), cmap=style.MAPS["error"], vmin=low, vmax=1, origin="lower", aspect="auto"
     )

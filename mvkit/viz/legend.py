@@ -24,13 +24,13 @@ class Legend:
         self.handles, self.lines = handles, [len(line) for line in broken(entries, width - 0.2)]
         self.tall = len(self.lines) * LINE + 0.07 if handles else 0.0
 
-    def put(self, fig: Figure, top: float = 0.02) -> None:
-        """Draw it `top` inches below the upper edge of the page."""
+    def put(self, fig: Figure) -> None:
+        """Draw it at the upper edge of the page."""
         page, first = fig.get_size_inches()[1], 0
         for number, count in enumerate(self.lines):
             fig.legend(
                 handles=self.handles[first : first + count], loc="upper center", ncols=count, borderpad=0,
-                bbox_to_anchor=(0.5, 1 - (number * LINE + top) / page), borderaxespad=0, handletextpad=0.3,
+                bbox_to_anchor=(0.5, 1 - (number * LINE + 0.02) / page), borderaxespad=0, handletextpad=0.3,
                 handlelength=1.0, columnspacing=1.0,
             )  # fmt: skip
             first += count

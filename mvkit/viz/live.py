@@ -11,12 +11,13 @@ from typing import Any
 class TrainingLine:
     """What `fit(..., progress=...)` calls with every journal line.
 
-    steps: of the whole run, for the time that is left. then: called with the same line, `run.log` for instance.
-    In a notebook the line is one output that changes; elsewhere it goes to standard error, rewritten on a terminal.
+    steps: of the whole run, for the time that is left. of: what is trained, said first. then: called with the same
+    line, `run.log` for instance. In a notebook the line is one output that changes; elsewhere it goes to standard
+    error, rewritten on a terminal.
     """
 
-    def __init__(self, steps: int, *, then: Callable[[Mapping[str, Any]], object] | None = None) -> None:
-        self.steps, self.then = steps, then
+    def __init__(self, steps: int, *, of: str = "", then: Callable[[Mapping[str, Any]], object] | None = None) -> None:
+        self.steps, self.of, self.then = steps, of, then
         self._first: tuple[int, float] | None = None
         self._known: dict[str, float] = {}
         self._handle: Any = None
@@ -30,7 +31,7 @@ class TrainingLine:
     def words(self) -> str:
         """step 120/400   loss 0.0412   appearance 0.31   motion 0.22   51 clips/s   0:40 left"""
         step = int(self._known.get("step", 0))
-        parts = [f"step {step}/{self.steps}"]
+        parts = [*filter(None, [self.of]), f"step {step}/{self.steps}"]
         if "loss" in self._known:
             parts.append(f"loss {self._known['loss']:.4g}")
         parts += [f"{k.rpartition('/')[2]} {v:.2f}" for k, v in self._known.items() if k.startswith("monitor/")]

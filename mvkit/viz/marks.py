@@ -58,25 +58,25 @@ def hatch(axes: Axes, where: np.ndarray, pattern: str, colour: str) -> None:
     axes.add_patch(PathPatch(path, facecolor="none", edgecolor=colour, hatch=pattern, linewidth=0))
 
 
-def border(axes: Axes, where: np.ndarray, colour: str, *, wide: float = 0.7, cased: bool = False) -> None:
+def border(axes: Axes, where: np.ndarray, colour: str, *, cased: bool = False) -> None:
     """Outline the regions where `where` (h, w) is True; cased: in black, so that it shows on anything."""
     h, w = where.shape
     framed = np.pad(where, 1)
     flat, upright = framed[1:, 1:-1] != framed[:-1, 1:-1], framed[1:-1, 1:] != framed[1:-1, :-1]
     lines = [((x / w, y / h), ((x + 1) / w, y / h)) for y, x in np.argwhere(flat)]
     lines += [((x / w, y / h), (x / w, (y + 1) / h)) for y, x in np.argwhere(upright)]
-    looks = [(wide + 0.6, "black"), (wide, colour)] if cased else [(wide, colour)]
+    looks = [(1.3, "black"), (0.7, colour)] if cased else [(0.7, colour)]
     for linewidth, shade in looks:
         axes.add_collection(
             LineCollection(lines, colors=shade, linewidths=linewidth, capstyle="projecting"), autolim=False
         )
 
 
-def outline(axes: Axes, grid: TokenGrid, y: int, x: int, *, colour: str = style.QUERY, wide: float = 1.0) -> None:
+def outline(axes: Axes, grid: TokenGrid, y: int, x: int, *, colour: str = style.QUERY) -> None:
     """A square around token (y, x), cased in black so that it shows on anything."""
     out = 0.12  # of a token: drawn just outside, a token of 5 points would vanish under its own outline
     corner, size = ((x - out) / grid.w, (y - out) / grid.h), ((1 + 2 * out) / grid.w, (1 + 2 * out) / grid.h)
-    for line, edge in ((wide + 1.0, "black"), (wide, colour)):
+    for line, edge in ((2.0, "black"), (1.0, colour)):
         axes.add_patch(
             Rectangle(corner, *size, fill=False, edgecolor=edge, linewidth=line, joinstyle="miter", clip_on=False)
         )

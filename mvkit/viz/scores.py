@@ -138,11 +138,12 @@ def of_scorecard(scores: Sequence[Any]) -> dict[str, Any]:
 
 def _alt(values: Mapping[str, Mapping[str, np.ndarray]]) -> str:
     rows = [
-        f"{measure}: " + ", ".join(f"{state} {_spread(array)}" for state, array in by_state.items())
+        f"{measure}: " + ", ".join(f"{state} {spread(array)}" for state, array in by_state.items())
         for measure, by_state in values.items()
     ]
     return "Scores. " + "; ".join(rows) + "."
 
 
-def _spread(seeds: np.ndarray) -> str:
+def spread(seeds: np.ndarray) -> str:
+    """Values of several seeds in words: their mean, and from lowest to highest."""
     return f"{seeds.mean():.3f}" + (f" ({seeds.min():.3f} to {seeds.max():.3f})" if len(seeds) > 1 else "")

@@ -17,6 +17,7 @@ from mvkit.viz.drawing import Drawn, drawing
 from mvkit.viz.film import film
 from mvkit.viz.lags import together
 from mvkit.viz.marks import outline
+from mvkit.viz.strip import colour_bar
 
 SCALES = {True: "signed", False: "similarity"}  # of `style.MAPS`, for signed cosines and others
 
@@ -119,7 +120,7 @@ def matrices(
     key = 0.13 * -(-(len(curves) + bool(static_curves)) // 3) + 0.06
     tall = under + 0.36 + key + lag + 0.3
     fig = Figure(figsize=(wide, tall))
-    image = None
+    image: Any = None
     for row, (name, group) in enumerate(shown):
         for column, label in enumerate(steps):
             if label not in group:
@@ -133,12 +134,8 @@ def matrices(
             axes.set(title="" if row else titles[column], xlabel="step" if row == len(shown) - 1 else "")
             if column == 0:
                 axes.set_ylabel(f"{name}\nstep" if static else "step")
-    assert image is not None
     used = left + len(steps) * (side + gap) - gap
-    cax = fig.add_axes(((used + 0.06) / wide, 1 - (top + side) / tall, 0.07 / wide, side / tall))
-    fig.colorbar(image, cax=cax).outline.set_linewidth(0.3)  # type: ignore[operator]
-    cax.set_ylabel(what, fontsize=6.5)
-    cax.locator_params(axis="y", nbins=4)
+    colour_bar(fig, image, ((used + 0.06) / wide, 1 - (top + side) / tall, 0.07 / wide, side / tall), what)
     below = fig.add_axes((left / wide, 0.3 / tall, (wide - left - 0.05) / wide, lag / tall))
     together(below, curves, static_curves, roles, what)
     return Drawn(fig, _alt(curves, static_curves), {what: (low, high)})
@@ -157,33 +154,6 @@ def of_matrices(matrices: Mapping[str, Any], *, static: Mapping[str, Any] | None
         curves = "curves" if key == "steps" else "static_curves"
         found[curves] = {label: lag_curve(matrix).mean(0) for label, matrix in group.items()}
     return found
-
-
-def of_features(
-    features: Mapping[str, Any],
-    grid: TokenGrid,
-    *,
-    static: Mapping[str, Any] | None = None,
-    row: int = 0,
-    kind: str = "aligned",
-    centred: bool = True,
-) -> dict[str, Any]:
-    """Tokens of one clip as `matrices` takes them: `matrices(**of_features({"student": tokens}, grid))`.
-
-    features: label -> (B, N, D), of which clip `row` is taken. static: the same of the static clip
-    (`inspect.similarity.static_clip`). kind, centred: as `inspect.similarity.frame_matrix`. Raises OptionError,
-    ShapeError.
-    """
-    from mvkit.inspect.similarity import frame_matrix
-
-    both = [
-        {
-            label: frame_matrix(tokens[row : row + 1], grid, kind=kind, centred=centred)
-            for label, tokens in group.items()
-        }
-        for group in (features, static or {})
-    ]
-    return of_matrices(both[0], static=both[1])
 
 
 def _matrix(axes: Axes, values: np.ndarray, low: float, high: float) -> Any:

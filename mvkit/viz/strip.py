@@ -107,7 +107,7 @@ class Strip:
         """A picture (H, W, 3) or a map (h, w), whose NaN show as hatched grey."""
         axes = self.cell_axes(row, column)
         if picture.ndim == 2:
-            axes.patch.set(facecolor=style.EMPTY, hatch="//////", edgecolor="0.6", linewidth=0)
+            show_missing(axes)
             picture = np.ma.masked_invalid(picture)
         axes.imshow(picture, aspect="auto", extent=(0, 1, 1, 0), **options)
         return axes
@@ -170,12 +170,24 @@ class Strip:
         top, bottom = self.rows_y[first], self.rows_y[last] + self.tall
         tall = min(bottom - top, 1.5)
         box = self.place(self.x[-1] + self.cell + 0.06, (top + bottom - tall) / 2, 0.07, tall)
-        axes = self.fig.add_axes(box)
-        bar = self.fig.colorbar(drawn, cax=axes)
-        bar.outline.set_linewidth(0.3)  # type: ignore[operator]
+        colour_bar(self.fig, drawn, box).tick_params(labelsize=6)
         self.text(self.width - 0.01, (top + bottom) / 2, words, rotation=90, ha="right", va="center", fontsize=6.5)
-        axes.tick_params(labelsize=6)
-        axes.locator_params(axis="y", nbins=4)
+
+
+def show_missing(axes: Axes) -> None:
+    """Hatched grey, wherever a picture on these axes has nothing."""
+    axes.patch.set(facecolor=style.EMPTY, hatch="//////", edgecolor="0.6", linewidth=0)
+
+
+def colour_bar(
+    fig: Figure, drawn: Any, box: tuple[float, float, float, float], words: str = "", *, ticks: int = 4
+) -> Axes:
+    """The colours of a drawn image in a box of the page, in fractions of it; at most so many ticks or one more."""
+    axes = fig.add_axes(box)
+    fig.colorbar(drawn, cax=axes).outline.set_linewidth(0.3)  # type: ignore[operator]
+    axes.set_ylabel(words, fontsize=6.5)
+    axes.locator_params(axis="y", nbins=ticks)
+    return axes
 
 
 def broken(key: Sequence[Swatch], width: float) -> list[list[Swatch]]:

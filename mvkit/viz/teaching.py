@@ -36,10 +36,13 @@ class Teaching:
             self.rows.append({"teacher": kind, "how": "given", "seconds": 0, "where": given})
             return given
         steps = presets.embedded(kind, self.preset).steps
-        line, found = _Line(kind, steps, then=self.then), []
+        line, found = TrainingLine(steps, of=f"teacher {kind}", then=self.then), []
 
-        def tell(_: str, news: Mapping[str, Any]) -> None:
-            found.append(news) if "found" in news else line(news)
+        def tell(name: str, news: Mapping[str, Any]) -> None:
+            if "found" not in news:
+                line(news)
+            elif name == kind:  # and not a teacher of its own
+                found.append(news)
 
         started = time.monotonic()
         folder = chain.teacher(kind, self.preset, root=self.root, tell=tell)
@@ -57,14 +60,3 @@ class Teaching:
 
     def _repr_html_(self) -> str:
         return self.table().to_html()
-
-
-class _Line(TrainingLine):
-    """The line of a training, with its teacher's name first."""
-
-    def __init__(self, kind: str, steps: int, *, then: Callable[[Mapping[str, Any]], object] | None = None) -> None:
-        super().__init__(steps, then=then)
-        self.kind = kind
-
-    def words(self) -> str:
-        return f"teacher {self.kind}   {super().words()}"

@@ -60,6 +60,26 @@ def die(clip, generator):
     os._exit(3)
 
 
+def test_grouped_clips_come_together_in_an_order_that_changes_with_the_epoch(manifest):
+    samples = [
+        replace(sample, group=f"scene {place % 4}" if place < 12 else "") for place, sample in enumerate(manifest)
+    ]
+    dataset = dataset_of(replace(manifest, samples=tuple(samples)))
+    loader = clip_loader(dataset, 3, seed=2, grouped=True)
+    orders = []
+    for epoch in range(2):
+        steps = range(epoch * loader.steps_per_epoch, (epoch + 1) * loader.steps_per_epoch)
+        order = [index for step in steps for _, index in loader.keys(step)]
+        assert sorted(order) == list(range(18))
+        places = {
+            group: [at for at, index in enumerate(order) if samples[index].group == group]
+            for group in ("scene 0", "scene 1", "scene 2", "scene 3")
+        }
+        assert all(np.diff(at).tolist() == [1, 1] for at in places.values())
+        orders.append(order)
+    assert orders[0] != orders[1]
+
+
 def test_a_batch_is_uint8_clips_with_both_label_sets(manifest):
     batch = next(iter(clip_loader(dataset_of(manifest), 6)))
     assert batch.clips.shape == (6, 3, 4, 24, 24)

@@ -21,3 +21,10 @@ def moving(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """24 clips of moving_shapes, 12 frames of 32 x 32 pixels."""
     spec = shapes.ShapesSpec(clips=24, val=8, frames=12, size=32)
     return read_manifest(shapes.write(tmp_path_factory.mktemp("moving"), spec))
+
+
+@pytest.fixture(scope="session")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """8 clips to learn from and 8 held out, of both stories: 12 frames of 32 x 32 pixels."""
+    spec = shapes.ShapesSpec(clips=16, val=8, frames=12, size=32, story="all")
+    return read_manifest(shapes.write(tmp_path_factory.mktemp("told"), spec))

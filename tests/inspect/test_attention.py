@@ -44,14 +44,6 @@ def test_dropping_the_query_itself_renormalises_the_rest():
     assert got[0, 7].isnan() and torch.allclose(got[0, 12], want)
 
 
-def test_received_attention_is_the_mean_over_queries():
-    part = weights(4)
-    got = attention.received_attention(part, GRID, mask=MASK).flatten(1)
-    want = sum(part[0, head, query, 2] for head in range(3) for query in range(4)) / 12
-    assert torch.allclose(got[0, 12], want)
-    assert torch.allclose(attention.received_attention(weights(30), GRID).sum((1, 2, 3)), torch.ones(2))
-
-
 def test_heads_are_fused_by_their_mean_least_or_largest_weight():
     full = weights(30)
     row = full[:, :, 28]
@@ -74,13 +66,6 @@ def test_maps_of_the_encoder_are_what_a_naive_softmax_gives():
     scores = [sum(float(a * b) for a, b in zip(q[1], k[j], strict=True)) / 8**0.5 for j in range(4)]
     want = torch.tensor(scores).softmax(0)
     assert torch.allclose(got[0, VISIBLE[0]], want, atol=1e-5)
-
-
-def test_the_middle_query_is_visible_and_central():
-    assert attention.middle_query(GRID) == (0, 1, 2)
-    assert attention.middle_query(TokenGrid(3, 3, 5)) == (1, 1, 2)
-    assert attention.middle_query(GRID, MASK) == GRID.place(7)
-    assert attention.middle_query(TokenGrid(1, 1, 1)) == (0, 0, 0)
 
 
 def test_the_busiest_query_is_where_pixels_change():
@@ -128,7 +113,7 @@ def test_weights_heads_and_places_that_do_not_fit_are_refused():
     with pytest.raises(ShapeError, match="attention must be"):
         attention.query_attention(weights(4), GRID, (0, 0, 0))
     with pytest.raises(ShapeError, match="does not belong"):
-        attention.received_attention(weights(4, batch=1), GRID, mask=MASK)
+        attention.query_attention(weights(4, batch=1), GRID, GRID.place(7), mask=MASK)
     with pytest.raises(OptionError, match="number below 3"):
         attention.query_attention(weights(30), GRID, (0, 0, 0), heads=3)
     with pytest.raises(ShapeError, match="outside"):

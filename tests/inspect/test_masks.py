@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from mvkit import TokenGrid
 from mvkit.errors import ShapeError
-from mvkit.inspect.masks import mask_profiles, mask_statistics, mask_variety, sampling_cost, trajectory_leak
-from mvkit.maskers import MaskContext, create
+from mvkit.inspect.masks import mask_profiles, mask_statistics, mask_variety, trajectory_leak
+from mvkit.maskers import create
 
 SHAPE = (3, 4, 5)
 
@@ -148,13 +148,3 @@ def test_what_is_no_mask_is_refused():
         mask_statistics(torch.zeros(2, 30, dtype=torch.bool))
     with pytest.raises(ShapeError, match="flow must be"):
         trajectory_leak(torch.zeros(1, 2, 3, 5, dtype=torch.bool), torch.zeros(1, 2, 3, 5, 2))
-
-
-def test_the_cost_names_the_tokens_of_every_role():
-    grid = TokenGrid(2, 4, 6)
-    cost = sampling_cost(create("dual"), grid, 3, repeats=2)
-    counts = create("dual").counts(grid)
-    assert cost["ms_per_clip"] > 0 and cost["attention_pairs"] == counts["encoder"] ** 2
-    assert {k: v for k, v in cost.items() if k.startswith("tokens_")} == {f"tokens_{r}": n for r, n in counts.items()}
-    seen = MaskContext(attention=torch.rand(3, 2, 24))
-    assert sampling_cost(create("attention"), grid, 3, context=seen, repeats=1)["ms_per_clip"] > 0

@@ -79,13 +79,6 @@ def test_mean_of_visible_is_one_colour_made_of_visible_pixels():
     assert torch.allclose(got, colour[:, None, None].expand_as(got), atol=1e-6)
 
 
-def test_the_oracle_mean_beats_the_mean_of_the_visible():
-    x = clips()
-    given = rec.scores(rec.oracle_mean(MASK, x, **SIZE), x, MASK, **SIZE)["mse"]
-    honest = rec.scores(rec.mean_of_visible(MASK, x, **SIZE), x, MASK, **SIZE)["mse"]
-    assert (given < honest).all()
-
-
 def test_scores_count_hidden_pixels_only_and_psnr_is_in_decibels():
     x = clips()
     off = rec.reconstruct(hidden_pixels(x * 0) + hidden_pixels(x).clamp(0.1, 0.9), MASK, x, **SIZE, normalised=False)

@@ -3,7 +3,6 @@ import torch
 
 from mvkit import maskers
 from mvkit.errors import MaskError
-from mvkit.inspect.attention import middle_query
 from mvkit.inspect.remasking import agreement, levels
 from mvkit.methods.maskagain import MaskAgain, weigh
 from mvkit.models.teachers import Teacher
@@ -34,10 +33,14 @@ def look(method):
         return mask, *method.look(clips, mask)
 
 
+def visible(mask, row=0):
+    return GRID.place(int(mask.visible_ids[row, 4]))
+
+
 def test_every_level_keeps_as_many_as_the_loss_does_and_only_of_what_is_visible():
     method = build()
     mask, student, _ = look(method)
-    found = levels(method, student, method.block, mask, middle_query(GRID, mask, 1), row=1)
+    found = levels(method, student, method.block, mask, visible(mask, 1), row=1)
     kept = {level: values.nansum((1, 2)).tolist() for level, values in found.kept.items()}
     assert sum(kept["global"]) == 3 and kept["local"] == [3, 3] and sum(kept["output"]) == 5
     for values in (*found.kept.values(), *found.values.values()):
@@ -47,7 +50,7 @@ def test_every_level_keeps_as_many_as_the_loss_does_and_only_of_what_is_visible(
 def test_kept_are_the_largest_of_the_values_shown():
     method = build()
     mask, _, teacher = look(method)
-    query = middle_query(GRID, mask)
+    query = visible(mask)
     found = levels(method, teacher, method.teacher_block, mask, query, head=1)
     for level in ("global", "output"):
         values, kept = found.values[level], found.kept[level]
@@ -62,7 +65,7 @@ def test_kept_are_the_largest_of_the_values_shown():
 def test_levels_that_the_mode_leaves_out_are_left_out():
     method = build("hinTop")
     mask, student, teacher = look(method)
-    assert list(levels(method, student, 2, mask, middle_query(GRID, mask)).kept) == ["global", "output"]
+    assert list(levels(method, student, 2, mask, visible(mask)).kept) == ["global", "output"]
     assert list(agreement(method, student, teacher)) == ["global", "output"]
 
 

@@ -22,7 +22,9 @@ x, y, groups = torch.randn(6, 5), torch.randn(6, 4), torch.tensor([3, 1, 4, 1, 5
 first, second = torch.nn.Linear(5, 3), torch.nn.Linear(4, 3)
 rows = slice(3 * rank, 3 * rank + 3)
 a, b = (gathered(z, full_gradient=full) for z in (first(x[rows]), second(y[rows])))
-loss = contrastive_loss(a @ b.T, temperature=0.5, groups=gathered(groups[rows]))
+# As UMT has it: the gradient of b then lies in memory the other way round, which gloo does not see.
+similarity = torch.einsum("bse,ce->bsc", a[:, None], b).mean(1)
+loss = contrastive_loss(similarity, temperature=0.5, groups=gathered(groups[rows]))
 loss.backward()
 for p in (*first.parameters(), *second.parameters()):
     dist.all_reduce(p.grad)

@@ -15,7 +15,8 @@ from mvkit.data import shapes
 from mvkit.runs.lint import check_notebook
 from mvkit.runs.parameters import Parameters
 from mvkit.runs.run import Outcome, run_notebook
-from mvkit.train.chain import ROLES
+from mvkit.train import RunSpec
+from mvkit.train.chain import ROLES, STARTS
 from mvkit.viz import rebuild
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -48,8 +49,15 @@ def tiny(tmp_path_factory) -> Mapping[str, Any]:
         torch.manual_seed(7)
         checkpoints.save(folder / kind, methods.create(kind, **size), name=kind, options=size)
         values[role] = f"run:{folder / kind}"
-    # What 02 and 06 compare with, and what 09 looks at.
-    return {**values, "weights": values["video_teacher"], "student": values["video_teacher"]}
+    for kind in STARTS.values():
+        options = {**size, "tubelet": 2, "clip_teacher": values["clip_teacher"]}
+        checkpoints.save(folder / kind, methods.create(kind, **options), name=kind, options=options)
+        values["start"] = f"run:{folder / kind}"
+    spec = RunSpec(method="videomae", frames=size["frames"], image=size["image"], steps=1)
+    spec.write(folder / "videomae" / "spec.json")
+    # What 02 and 06 compare with, what 09 looks at, and what 10 asks.
+    known = dict.fromkeys(("weights", "student", "run"), values["video_teacher"])
+    return {**values, **known, "manifest": clips}
 
 
 @pytest.fixture(scope="module", params=OTHERS, ids=lambda path: path.stem)
@@ -59,6 +67,9 @@ def outcome(request, tiny, tmp_path_factory) -> Outcome:
     (project / "notebooks").mkdir()
     shutil.copy(request.param, project / "notebooks")
     values = {name: value for name, value in tiny.items() if name in Parameters.read(request.param)}
+    if "start" in values:  # words about motions, and clips to tell apart
+        stories = shapes.write(project / "stories", shapes.ShapesSpec(clips=48, val=16, size=32, story="all"))
+        values |= dict.fromkeys(("train_list", "val_list"), str(stories)) | {"asked": 16}
     return run_notebook(project / "notebooks" / request.param.name, values, progress=False)
 
 
@@ -82,6 +93,11 @@ def test_the_results_of_a_walk_say_that_the_loss_by_hand_is_the_methods_and_hold
     assert {"diagram", "masks", "training", "scores"} <= set(found["figures"])
     differences = found["by_hand"] if isinstance(found["by_hand"], dict) else {"loss": found["by_hand"]}
     assert differences and all(value <= 1e-5 for value in differences.values())
+    if "task" in found["scores"][0]:
+        assert {score["task"] for score in found["scores"]} == {"retrieval", "choice"}
+        assert {"one frame", "chance"} < {score["shown"] for score in found["scores"]}
+        assert set(found["searched"]) == {"best", "median", "worst"} and {"negatives", "words"} < set(found["figures"])
+        return
     assert {score["labels"] for score in found["scores"]} == {"appearance", "motion"}
     assert "untrained" in {score["encoder"] for score in found["scores"]} and len(found["scores"]) >= 8
 

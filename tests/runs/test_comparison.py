@@ -60,7 +60,7 @@ def test_only_runs_on_the_clips_of_most_methods_are_compared(compared):
     assert list(compared.contenders) == ["VideoMAE", "MVD"]
     assert [len(one.runs) for one in compared.contenders.values()] == [3, 2]
     assert list(compared.left_out) == ["04_amd/a"] and "image 32" in compared.left_out["04_amd/a"]
-    assert "5 runs of 2 contenders on the same clips" in repr(compared)
+    assert "Runs 5, contenders 2, on the same clips" in repr(compared)
 
 
 def test_tables_and_figures_get_means_spreads_and_chance(compared):

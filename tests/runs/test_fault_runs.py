@@ -118,9 +118,10 @@ def test_a_sweep_whose_driver_runners_and_kernels_are_killed_ends_as_an_undistur
     monkeypatch.chdir(tmp_path)
     folders = [RunFolder.of(path, {"seed": number}) for number in range(RUNS)]
     arguments = ("sweep", "small", "-g", f"seed=0..{RUNS - 1}", "-j", "2")
-    counts, code, began = {"driver": 0, "runner": 0, "kernel": 0}, None, time.monotonic()
-    for calls in range(1, 3 * RUNS + 3):
-        driver = start(*arguments)
+    counts, began = {"driver": 0, "runner": 0, "kernel": 0}, time.monotonic()
+    code, calls = None, 0
+    while code != 0 and calls < 3 * RUNS:
+        driver, calls = start(*arguments), calls + 1
         while driver.poll() is None and sum(counts.values()) < RUNS:
             time.sleep(dice.uniform(1, 8))
             running = [one for one in folders if read_status(one)["state"] == "running"]
@@ -137,8 +138,6 @@ def test_a_sweep_whose_driver_runners_and_kernels_are_killed_ends_as_an_undistur
         code = driver.wait(timeout=120 + 30 * RUNS)
         done = [folder for folder in folders if read_status(folder)["state"] == "done"]
         assert all(read_json(folder.results).get("step") == 20 for folder in done), (SEED, counts)
-        if code == 0:
-            break
     assert code == 0 and sum(counts.values()), (SEED, counts, calls, [read_status(folder) for folder in folders])
     for number, folder in enumerate(folders):
         assert read_json(folder.results) == {"step": 20, "value": undisturbed(number)}, (SEED, number)

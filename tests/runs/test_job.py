@@ -14,7 +14,7 @@ import pytest
 import mvkit
 from mvkit.errors import OptionError, RunError
 from mvkit.runs import agent, job
-from mvkit.runs.folder import RunFolder
+from mvkit.runs.folder import RunFolder, find_runs
 from mvkit.runs.listing import Row
 from mvkit.runs.roster import WIDE
 from mvkit.runs.shelf import Book
@@ -50,7 +50,7 @@ def stood(out: Path, **status) -> None:
     own = agent.of(out).path
     own.mkdir(parents=True, exist_ok=True)
     spec().write(own / "spec.json")
-    (own / "status.json").write_text(json.dumps({"pid": 77, "processes": 2, **status}))
+    (own / "job.json").write_text(json.dumps({"pid": 77, "processes": 2, **status}))
 
 
 def until(true, seconds=200):
@@ -74,6 +74,7 @@ def test_what_makes_no_sense_is_refused(tmp_path):
         ({"processes": 0}, "processes must be 1 or more"),
         ({"on": "slrum"}, "slurm"),
         ({"options": {"partition": "gpu"}}, "belong to on='slurm'"),
+        ({"timeout": 60}, "belong to on='slurm'"),
         ({"on": "slurm"}, "wants --timeout"),
     ):
         with pytest.raises(OptionError, match=said):
@@ -113,6 +114,11 @@ def test_a_job_whose_process_is_gone_was_killed(tmp_path):
     assert "the machine was restarted while process 77 ran" in mvkit.attach(tmp_path).status["cause"]
 
 
+def test_a_job_is_not_one_more_run_of_the_reports(tmp_path):
+    stood(tmp_path / "reports" / "first", state="done")
+    assert find_runs(tmp_path / "reports") == []
+
+
 def test_watching_says_losses_rate_speed_memory_neighbours_and_what_is_left(tmp_path, capsys):
     stood(tmp_path, state="done", memory_mb=1234)
     lines = [{"step": 0, "monitor/knn/motion": 0.125}]
@@ -123,8 +129,8 @@ def test_watching_says_losses_rate_speed_memory_neighbours_and_what_is_left(tmp_
     (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     mvkit.attach(tmp_path).watch()
     assert capsys.readouterr().err.split("  ")[1:-1] == [
-        "step 6 of 8, 0:04 left", "loss 0.1667 (direct 0.08333, far 0.25)", "lr 0.0003", "2 clips/s", "1,234 MB",
-        "kNN motion 0.125", "done",
+        "step 6 of 8, 0:04 left", "loss 0.1667 (direct 0.08333, far 0.25)", "learning rate 0.0003",
+        "2 clips/s", "1,234 MB", "kNN motion 0.125", "done",
     ]  # fmt: skip
     book = Book(Row.of(RunFolder(tmp_path)))
     assert drawn(book).shape[1] == WIDE
@@ -168,6 +174,7 @@ def test_a_process_that_dies_ends_the_job_with_its_cause_and_a_killed_agent_leav
     until(lambda: logged(running.folder) > before + 2)
     workers = psutil.Process(running.status["pid"]).children()
     os.kill(running.status["pid"], signal.SIGKILL)
-    assert running.state == "killed" and "is gone without a word" in running.status["cause"]
+    with pytest.raises(RunError, match=f"killed: process {running.status['pid']} is gone without a word"):
+        running.wait()
     psutil.wait_procs(workers, timeout=60)
     assert not any(one.is_running() for one in workers)

@@ -31,37 +31,43 @@ def fit_in_processes(folder: Path, processes: int, out: str = "run", /, **said: 
     """Train in folder/out; exit code and words of each process, in the order of ranks.
 
     said: fields of the spec that differ from SPEC, and in capitals variables of the environment.
-
-    Started one by one and not by torch.distributed.run, whose exit code is 1 whatever its children say.
     """
     folder.mkdir(parents=True, exist_ok=True)
     spec = SPEC | {name: value for name, value in said.items() if name.islower()}
     (folder / "spec.json").write_text(json.dumps(spec))
+    environ = {name: str(value) for name, value in said.items() if name.isupper()}
+    ended = in_processes(KILL, ["spec.json", "--out", out], folder, processes, **environ)
+    return [(code, words) for code, _, words in ended]
+
+
+def in_processes(
+    program: str, arguments: list[str], folder: Path, processes: int, **environ: str
+) -> list[tuple[int, str, str]]:
+    """Run a program that meets the others by torch.distributed; exit code, stdout and stderr of each, by rank.
+
+    Started one by one and not by torch.distributed.run, whose exit code is 1 whatever its children say.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    children = []
-    for rank in range(processes):
-        places = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes, "MASTER_PORT": port}
-        environ = os.environ | {name: str(value) for name, value in (places | said).items() if name.isupper()}
-        environ |= {"MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
-        environ["PYTHONPATH"] = str(Path(__file__).parents[2])
-        children.append(
-            subprocess.Popen(
-                [sys.executable, "-c", KILL, "spec.json", "--out", out],
-                cwd=folder,
-                env=environ,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
+        places = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "OMP_NUM_THREADS": "1"}
+    places |= {"WORLD_SIZE": str(processes), "PYTHONPATH": str(Path(__file__).parents[2])}
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, *arguments],
+            cwd=folder,
+            env={**os.environ, **environ, **places, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
+        for rank in range(processes)
+    ]
     try:
-        words = [child.communicate(timeout=240)[1] for child in children]
+        said = [child.communicate(timeout=240) for child in children]
     finally:
         for child in children:
             child.kill()
-    return [(child.returncode, said) for child, said in zip(children, words, strict=True)]
+    return [(child.returncode, *words) for child, words in zip(children, said, strict=True)]
 
 
 def losses(folder: Path, out: str = "run") -> list[float]:

@@ -4,6 +4,7 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+import torch
 
 from mvkit import checkpoints, methods
 from mvkit.errors import OptionError
@@ -19,8 +20,9 @@ def tiny_presets(monkeypatch, tmp_path):
     monkeypatch.setattr(presets, "embedded", _embedded)
 
 
-def _embedded(method: str, preset: str = "quick", **_) -> RunSpec:
-    return RunSpec(method=method, options={"size": "tiny", "patch": 8}, steps=3, lr=0.01, device="cpu", **SMALL)
+def _embedded(method: str, preset: str = "quick", *, teachers=None, seed: int = 0, **_) -> RunSpec:
+    options = {"size": "tiny", "patch": 8, **(teachers or {})}
+    return RunSpec(method=method, options=options, steps=3, lr=0.01, seed=seed, device="cpu", **SMALL)
 
 
 def test_each_method_asks_for_the_teachers_its_options_name():
@@ -43,6 +45,31 @@ def test_a_missing_teacher_is_trained_and_found_the_next_time(tmp_path):
     assert [(name, sorted(line)) for name, line in said] == [("mae", ["found"]), ("videomae", ["found"])]
     student = methods.create("mvd", size="tiny", frames=4, image=16, patch=8, **options)
     assert sorted(student.teachers) == ["image", "video"]
+
+
+def test_the_second_stage_starts_from_the_first_and_both_have_the_same_teacher(tmp_path):
+    trained: dict[str, int] = {}
+
+    def tell(name, line):
+        trained[name] = trained.get(name, 0) + ("loss" in line)
+
+    spec = chain.student("umt_vl", root=tmp_path / "teachers", seed=5, tell=tell)
+    assert trained == {"clip_frames": 1, "umt": 1}
+    (start,) = spec.start
+    folder = Path(start.removeprefix("run:"))
+    before = RunSpec.read(folder / "spec.json")
+    assert (spec.method, spec.seed, before.method, before.seed) == ("umt_vl", 5, "umt", 0)
+    assert before.options["clip_teacher"] == spec.options["clip_teacher"]
+    method = methods.create("umt_vl", **{**spec.method_options(), "text_size": "tiny"})
+    (report,) = checkpoints.start_from(method, spec.start)
+    first = checkpoints.read(folder).state
+    assert all(torch.equal(method.state_dict()[name], value) for name, value in first.items())
+    assert not report.unexpected
+
+
+def test_a_method_without_a_stage_before_it_starts_from_nothing(tmp_path):
+    assert chain.student("videomae", root=tmp_path).start == []
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_interrupted_teacher_goes_on(tmp_path):

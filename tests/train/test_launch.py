@@ -26,12 +26,12 @@ def test_exit_codes_of_the_processes_say_how_the_job_ended(tmp_path):
 
 def test_no_process_at_all_is_refused(tmp_path):
     with pytest.raises(OptionError, match="processes must be 1 or more, got 0"):
-        launch.launch(tmp_path / "spec.json", tmp_path, 0)
+        launch.fit_in_processes(tmp_path / "spec.json", tmp_path, 0)
 
 
 @pytest.mark.slow
 def test_two_processes_train_to_the_end(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "spec.json").write_text(json.dumps(SPEC | {"steps": 2}))
-    launch.launch(tmp_path / "spec.json", tmp_path / "run", 2)
+    launch.fit_in_processes(tmp_path / "spec.json", tmp_path / "run", 2)
     assert len(losses(tmp_path)) == 2

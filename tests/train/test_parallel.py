@@ -1,5 +1,6 @@
 """Several processes train as one does, lose nothing when they are killed, and never hang."""
 
+import json
 import signal
 import time
 from pathlib import Path
@@ -7,10 +8,28 @@ from pathlib import Path
 import pytest
 import torch
 
+import mvkit
 from mvkit import methods
 from mvkit.errors import OptionError, RunError
 from mvkit.train.parallel import Team, open_team
-from tests.train.processes import fit_in_processes, losses
+from mvkit.train.shards import shard
+from tests.train.every import small_spec, source
+from tests.train.processes import fit_in_processes, in_processes, losses
+
+# One process of several; the leader prints the losses of one method after the other.
+EVERY = """
+import json, sys
+from functools import partial
+import mvkit
+from mvkit.train.parallel import open_team
+from tests.train.every import source
+team = open_team("cpu", 4, 60)
+found = {}
+for path in sys.argv[1:]:
+    run = mvkit.fit(mvkit.RunSpec.read(path), partial(source, rank=team.rank, world=team.world))
+    found[run.spec.method] = run.journal.column("loss")[1]
+print(json.dumps(found))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +38,10 @@ def one(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("processes")
     assert [code for code, _ in fit_in_processes(folder, 1, "one")] == [0]
     return folder
+
+
+# Methods that learn a temperature, which FSDP2 does not shard.
+TEMPERATURE = {"clip_frames", "umt_vl"}
 
 
 def same(found: list[float], wanted: list[float]) -> bool:
@@ -36,6 +59,25 @@ def test_two_processes_train_to_the_losses_of_one_with_the_whole_batch(one):
     assert [code for code, _ in ended] == [0, 0]
     assert "batch 4 (2 x 2), lr 0.03 per 256 clips = 0.00046875" in ended[0][1] and not ended[1][1]
     assert same(losses(one, "two"), losses(one, "one"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("parallel", "names"), [("ddp", methods.available()), ("fsdp", set(methods.available()) - TEMPERATURE)]
+)
+def test_two_processes_train_every_method_to_the_losses_of_one_with_the_whole_batch(tmp_path, parallel, names):
+    # A third of the steps of umt_vl show images; its masks follow the teacher's attention.
+    own = {"options": {"image_share": 0.3}, "steps": 4, "checkpoint_every": 0}
+    wanted = {}
+    for name in sorted(names):
+        spec = small_spec(name, tmp_path, **own, parallel=parallel)
+        spec.write(tmp_path / f"{name}.json")
+        wanted[name] = mvkit.fit(spec, source).journal.column("loss")[1]
+    ended = in_processes(EVERY, [f"{name}.json" for name in wanted], tmp_path, 2)
+    assert [code for code, _, _ in ended] == [0, 0], ended[0][2]
+    found = json.loads(ended[0][1])
+    for name, values in wanted.items():
+        assert same(found[name], values), (name, found[name], values)
 
 
 @pytest.mark.slow
@@ -71,6 +113,13 @@ def test_sigterm_of_one_process_stops_all_after_the_same_step_and_another_number
     assert steps(one / "stopped")[-1] == "step_000004"
     assert [code for code, _ in fit_in_processes(one, 1, "stopped")] == [0]
     assert same(losses(one, "stopped"), losses(one, "one"))
+
+
+@pytest.mark.parametrize("name", sorted(TEMPERATURE))
+def test_a_temperature_is_not_sharded(tmp_path, name):
+    method = methods.create(name, **small_spec(name, tmp_path).method_options())
+    with pytest.raises(OptionError, match=r"cannot shard '\w+', a single number; use parallel='ddp'"):
+        shard(method, [], 2, torch.device("cpu"))
 
 
 def test_a_batch_that_does_not_divide_is_refused(monkeypatch):

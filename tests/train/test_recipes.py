@@ -45,6 +45,8 @@ PUBLISHED = {
     "umt_large_from_large_k710": (2048, 1.2e-3, 8e-5, 321, 201),
     "umt_base_from_base_k400": (2048, 1.2e-3, 8e-5, 117, 801),
 }
+# Of video and text: clips loaded a step, steps of an epoch of 5 million pairs.
+WITH_TEXT = {"umt_vl_base_from_base_webvid": (2048, 2441), "umt_vl_large_from_large_webvid": (4096, 1220)}
 each = pytest.mark.parametrize("name", PUBLISHED)
 
 
@@ -53,7 +55,7 @@ def spec_of(name: str, **more) -> RunSpec:
 
 
 def test_the_table_above_has_every_recipe():
-    assert set(recipes()) == set(PUBLISHED)
+    assert set(recipes()) == {*PUBLISHED, *WITH_TEXT}
 
 
 @each
@@ -121,6 +123,26 @@ def test_every_recipe_builds_its_method(narrow, name):
     assert method.encoder.depth == sizes.size(known.size).depth
     assert method.encoder.grid.shape == (8, 14, 14)
     assert RunSpec(**spec.model_dump()) == spec
+
+
+@pytest.mark.parametrize("name", WITH_TEXT)
+def test_the_rate_of_stage_2_is_the_published_one_at_its_batch(name):
+    batch, steps = WITH_TEXT[name]
+    spec = spec_of(name, clips=5_000_000)
+    assert (spec.batch, spec.steps, spec.warmup) == (batch, 10 * steps, steps)
+    assert spec.effective_lr == pytest.approx(1e-4, rel=1e-12) and spec.effective_min_lr == pytest.approx(1e-6)
+    assert (spec.weight_decay, spec.beta2, spec.frames) == (0.02, 0.999, 4)
+    assert (spec.augment, spec.sampling, spec.flip) == ("random_resized", "intervals", 0.5)
+    with pytest.raises(OptionError, match="does not know its training clips: give clips="):
+        spec_of(name)
+
+
+def test_stage_2_builds_its_method(narrow):
+    pytest.importorskip("transformers", reason="text models need the extra `text`")
+    spec = spec_of("umt_vl_base_from_base_webvid", clips=4096)
+    options = {**spec.method_options(), "text_size": "tiny", "clip_teacher": narrow("clip_teacher", "base")}
+    method = methods.create("umt_vl", **options)
+    assert method.encoder.grid.shape == (4, 14, 14) and len(method.student_layers) == 6
 
 
 def test_decoders_have_the_depths_and_widths_of_the_scripts():

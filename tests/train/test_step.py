@@ -27,23 +27,6 @@ def losses(**changes) -> list[float]:
     return mvkit.fit(SPEC.model_copy(update=changes), source).journal.column("loss")[1]
 
 
-def test_blocks_computed_again_give_the_same_bits_with_drop_path_too(monkeypatch):
-    counted = []
-    monkeypatch.setattr("mvkit.train.step.checkpoint", _counting(counted))
-    assert losses(checkpoint_blocks=True) == losses()
-    assert len(counted) >= 3
-
-
-def _counting(counted: list):
-    from torch.utils.checkpoint import checkpoint
-
-    def count(*args, **options):
-        counted.append(1)
-        return checkpoint(*args, **options)
-
-    return count
-
-
 def test_deterministic_kernels_change_nothing_on_a_cpu_and_are_given_back():
     assert losses(deterministic=True) == losses()
     assert not torch.are_deterministic_algorithms_enabled()

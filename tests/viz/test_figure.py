@@ -13,8 +13,22 @@ import pytest
 from mvkit import viz
 from mvkit.errors import OptionError, RunError, ShapeError
 from mvkit.inspect.embedding import Embedding
+from mvkit.inspect.queries import Query
 from mvkit.plugins import available
-from mvkit.viz import bands, captions, cost, dashboard, drawing, embedding, features, heads, lags, layers
+from mvkit.viz import (
+    bands,
+    captions,
+    cost,
+    dashboard,
+    drawing,
+    embedding,
+    features,
+    gallery,
+    heads,
+    hidden_words,
+    lags,
+    layers,
+)
 from mvkit.viz.figure import SavedFigure
 
 FACTS = {"run": "00_quickstart/0123456789", "seed": 3, "masker": "T()"}
@@ -35,6 +49,34 @@ FIGURES = {
     ),
     "growth": lambda **k: viz.benchmarks.growth(
         {"batch": {"values": np.array([1.0, 2, 4]), "time": np.array([30.0, 20, 10])}}, **k
+    ),
+    "hidden_words": lambda **k: hidden_words.filled(
+        np.stack([CLIP] * 2),
+        [
+            {"words": ["a", "red", "square"], "read": ["a", "[MASK]", "[MASK]"], "guessed": ["", "red", "star"]},
+            {"words": ["moves", "up"], "read": ["moves", "ring"], "guessed": ["", "up"]},
+        ],
+        **k,
+    ),
+    "stills": lambda **k: gallery.stills(
+        {"best": Query("a square moves up", 1, 9, (4, 2), (1, 2), (0.75, 0.5), (True, False))},
+        {"best": np.stack([CLIP] * 2)},
+        **k,
+    ),
+    "detections": lambda **k: viz.detections.examples(
+        np.stack([CLIP] * 2),
+        [
+            {
+                "boxes": np.array([[0.1, 0.2, 0.5, 0.9]]),
+                "said": ["left 0.91"],
+                "true": ["left"],
+                "right": np.array([True]),
+                "missed": np.zeros((0, 4)),
+            }
+        ]
+        * 2,
+        ["best"],
+        **k,
     ),
     "clips": lambda **k: viz.clips.strips(np.stack([CLIP] * 3), ["a", "b", "ç"], frames=2, **k),
     "masks": lambda **k: viz.masks.montage(

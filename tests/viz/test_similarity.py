@@ -4,18 +4,9 @@ import torch
 
 from mvkit import TokenGrid, viz
 from mvkit.errors import ShapeError
-from mvkit.inspect.similarity import frame_matrix, lag_curve
+from mvkit.inspect.similarity import frame_matrix
 
 GRID = TokenGrid(3, 2, 5)
-
-
-def test_features_of_several_encoders_become_matrices_and_curves_beside_the_static_clip():
-    real, still = torch.randn(2, 2, 30, 4, generator=torch.Generator().manual_seed(0)).unbind()
-    found = viz.similarity.of_features({"student": real}, GRID, static={"student": still}, row=1)
-    assert torch.equal(found["steps"]["student"], frame_matrix(real, GRID)[1])
-    assert torch.equal(found["static_curves"]["student"], lag_curve(frame_matrix(still, GRID))[1])
-    _, data = viz.similarity.matrices(**found)
-    assert "student, static clip" in data.alt
 
 
 def test_matrices_of_many_clips_are_shown_by_their_means():

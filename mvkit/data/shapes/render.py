@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from mvkit.data.shapes import telling
-from mvkit.data.shapes.captions import caption, questions
 from mvkit.data.shapes.scene import Scene, Sprite
 from mvkit.data.shapes.spec import COLOURS, DIRECTIONS, GROUP, STRAIGHT, ShapesSpec
 from mvkit.data.shapes.stories import place_of, scene_of, siblings
@@ -29,27 +28,19 @@ def render(index: int, spec: ShapesSpec | None = None) -> tuple[np.ndarray, dict
     """
     spec = ShapesSpec() if spec is None else spec
     scene = scene_of(index, spec)
-    truth = _single(scene) if spec.story == "one" else _story(scene, index, spec)
+    captions = telling.captions(scene)
+    truth = {"appearance": scene.appearance, "motion": scene.motion, "caption": captions[0]}
+    truth["qa"] = telling.questions(scene)
+    if spec.story != "one":
+        truth |= {"caption": captions, **_story(scene, index, spec)}
     return draw(scene, spec), {**truth, "boxes": boxes(scene, spec), "split": spec.split(index)}
-
-
-def _single(scene: Scene) -> dict[str, Any]:
-    return {
-        "appearance": scene.appearance,
-        "motion": scene.motion,
-        "caption": caption(scene),
-        "qa": questions(scene),
-    }
 
 
 def _story(scene: Scene, index: int, spec: ShapesSpec) -> dict[str, Any]:
     assert scene.second is not None
     return {
-        "appearance": scene.appearance,
         "motion": STRAIGHT.index(DIRECTIONS[scene.motion]),
         "second": STRAIGHT.index(DIRECTIONS[scene.second]),
-        "caption": telling.captions(scene),
-        "qa": telling.questions(scene),
         "group": place_of(index, spec.story).name,
         # One list for the whole group: the right one stands at each place once.
         "choices": [telling.captions(other)[0] for other in siblings(index, spec)],

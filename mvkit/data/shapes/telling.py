@@ -1,10 +1,10 @@
-"""Words for a pair or a turn: three captions, and questions whose answers neither they nor one frame give away.
+"""Words for a scene: captions, and questions with answers of one word or two.
 
-Every clip of a group is asked about what it shows in the words its swap is asked in too, so that the answers to one
-question are spread evenly over each group: see `stories`.
+Of a pair or a turn neither captions nor one frame give an answer away. Every clip of a group is asked about what it
+shows in the words its swap is asked in too, so that the answers to one question are spread evenly over each group: see
+`stories`.
 """
 
-from mvkit.data.shapes.captions import article
 from mvkit.data.shapes.scene import Scene, Sprite
 from mvkit.data.shapes.spec import DIRECTIONS
 
@@ -12,7 +12,10 @@ Question = dict[str, str]
 
 
 def captions(scene: Scene) -> list[str]:
-    """Three that say the same; the first tells in the order of events, the second the other way round."""
+    """One of story "one"; else three that say the same, the first in the order of events, the second the other way."""
+    if scene.story == "one":
+        ground = f"{_article(scene.background_colour)} {scene.background_colour} {scene.background.kind} background"
+        return [f"{_subject(scene.sprites[0])} moves {DIRECTIONS[scene.motion]} over {ground}"]
     first, second = _motions(scene)
     if scene.story == "turn":
         who = _subject(scene.sprites[0])
@@ -26,9 +29,20 @@ def captions(scene: Scene) -> list[str]:
 
 
 def questions(scene: Scene) -> list[Question]:
-    """Question, answer and kind; answers are those of `spec.ANSWERS`."""
-    asked = _of_turn(scene) if scene.story == "turn" else _of_pair(scene)
+    """Question, answer and kind, always in the same order; but in story "one" answers are those of `spec.ANSWERS`."""
+    asked = {"one": _of_one, "turn": _of_turn, "pair": _of_pair}[scene.story](scene)
     return [{"kind": kind, "question": question, "answer": answer} for kind, question, answer in asked]
+
+
+def _of_one(scene: Scene) -> list[tuple[str, str, str]]:
+    main, shape = scene.sprites[0], scene.sprites[0].shape
+    return [
+        ("shape", "what shape is moving?", shape),
+        ("texture", f"what pattern does the {shape} have?", main.texture.kind),
+        ("colour", f"what colour is the {shape}?", main.colour),
+        ("motion", f"which way does the {shape} move?", DIRECTIONS[scene.motion]),
+        ("background", "what colour is the background?", scene.background_colour),
+    ]
 
 
 def _of_turn(scene: Scene) -> list[tuple[str, str, str]]:
@@ -63,4 +77,8 @@ def _motions(scene: Scene) -> tuple[str, str]:
 
 
 def _subject(sprite: Sprite) -> str:
-    return f"{article(sprite.colour)} {sprite.colour} {sprite.texture.kind} {sprite.shape}"
+    return f"{_article(sprite.colour)} {sprite.colour} {sprite.texture.kind} {sprite.shape}"
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "aeiou" else "a"

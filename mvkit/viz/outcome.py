@@ -1,0 +1,150 @@
+"""Scores of a task beside its controls, each with its interval; the same against how many labels were learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from mvkit.errors import ShapeError
+from mvkit.viz import style
+from mvkit.viz.drawing import Drawn, drawing
+from mvkit.viz.legend import EDGE, MARKERS, Legend, chance_handle, handle
+
+if TYPE_CHECKING:
+    from mvkit.inspect.evaluated import Evaluated
+
+# What was shown, as `eval.outcome` says it, has one colour in every task: the clip that of what was trained.
+_ROLES = {
+    "clip": "trained", "one frame": "static", "untrained, clip": "untrained", "clip, words shuffled": "shuffled",
+    "no clip": "pixels", "most frequent answer": "target",
+}  # fmt: skip
+
+
+@drawing()
+def intervals(
+    values: Mapping[str, Mapping[str, Any]],
+    *,
+    chance: Mapping[str, float] | None = None,
+    what: str = "accuracy",
+    venue: str = "cvpr-column",
+) -> Drawn:
+    """One band a measure, in it a mark and its interval for everything that was shown.
+
+    values: measure -> what was shown -> (3,): the value and the ends of its interval, 0 to 1. chance: measure -> chance
+    level, a dotted tick. Raises ShapeError.
+    """
+    _check(values)
+    shown, look = list(dict.fromkeys(name for row in values.values() for name in row)), {"markersize": 4, **EDGE}
+    apart, left = 0.115, max(map(style.text_width, values)) + 0.15
+    wide, pitch, right = style.width(venue), len(shown) * apart + 0.1, 0.3
+    key = Legend([*_handles(shown), *([chance_handle()] if chance else [])], wide)
+    tall = key.tall + len(values) * pitch + 0.31
+    fig = Figure(figsize=(wide, tall))
+    key.put(fig)
+    axes = fig.add_axes((left / wide, 0.31 / tall, (wide - left - right) / wide, len(values) * pitch / tall))
+    for row, (measure, found) in enumerate(values.items()):
+        axes.axhspan(row - 0.46, row + 0.46, color="0.955", linewidth=0, zorder=0)
+        for number, name in enumerate(shown):
+            if name in found:
+                (value, low, high), y = found[name], row + (number - (len(shown) - 1) / 2) * apart / pitch
+                axes.plot([low, high], [y, y], color=_colour(name), linewidth=1.0, zorder=2)
+                axes.plot(value, y, MARKERS[number], color=_colour(name), zorder=4, clip_on=False, **look)
+                axes.annotate(f"{value:.2f}", (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=6)
+        if chance and measure in chance:
+            axes.plot([chance[measure]] * 2, [row - 0.46, row + 0.46], color="black", linestyle=":", linewidth=0.8)
+    axes.set(yticks=range(len(values)), yticklabels=list(values), ylim=(len(values) - 0.5, -0.5), xlabel=what)
+    axes.margins(x=0.08)
+    axes.set_xlim(left=0)
+    axes.tick_params(axis="y", length=0, pad=5)  # a mark at 0 stands half outside
+    told = "; ".join(f"{measure}: {_told(found)}" for measure, found in values.items())
+    return Drawn(fig, f"Scores with intervals. {told}.")
+
+
+@drawing()
+def efficiency(
+    values: Mapping[str, Mapping[str, Any]],
+    *,
+    chance: Mapping[str, float] | None = None,
+    what: str = "accuracy",
+    venue: str = "cvpr-full",
+) -> Drawn:
+    """One panel a measure: what is reached with so many labels of each class, with the intervals as bands.
+
+    values: measure -> what was shown -> (n, 4): labels of each class, the value and the ends of its interval. chance:
+    measure -> chance level, dotted. Raises ShapeError.
+    """
+    _check(values, points=True)
+    shown = list(dict.fromkeys(name for row in values.values() for name in row))
+    wide, high, gap, left = style.width(venue), 1.2, 0.5, 0.42
+    across = min(len(values), max(1, int((wide - left + gap) // (1.4 + gap))))
+    rows = -(-len(values) // across)
+    side = (wide - left - 0.08 - (across - 1) * gap) / across
+    key = Legend([*_handles(shown), *([chance_handle()] if chance else [])], wide)
+    tall = key.tall + rows * (high + 0.42) + 0.1
+    fig = Figure(figsize=(wide, tall))
+    key.put(fig)
+    for number, (measure, found) in enumerate(values.items()):
+        row, column = divmod(number, across)
+        x, y = left + column * (side + gap), key.tall + row * (high + 0.42) + 0.2
+        axes = fig.add_axes((x / wide, 1 - (y + high) / tall, side / wide, high / tall))
+        axes.set_title(measure, loc="left")
+        for place, name in enumerate(shown):
+            if name in found:
+                labels, value, low, up = found[name][np.argsort(found[name][:, 0])].T
+                axes.fill_between(labels, low, up, color=_colour(name), alpha=0.15, linewidth=0)
+                axes.plot(
+                    labels, value, MARKERS[place] + "-", color=_colour(name), markersize=3.5, clip_on=False, **EDGE
+                )
+        if chance and measure in chance:
+            axes.axhline(chance[measure], color="black", linestyle=":", linewidth=0.8)
+        ticks = sorted({float(count) for array in found.values() for count in array[:, 0]})
+        axes.set_xscale("log")
+        axes.set(xlabel="labels of each class", ylabel=what if column == 0 else "", ylim=(0, None))
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.minorticks_off()
+    told = "; ".join(f"{measure}, most labels: {_told({n: a[-1, 1:] for n, a in found.items()})}"
+                     for measure, found in values.items())  # fmt: skip
+    return Drawn(fig, f"Scores against labels of each class. {told}.")
+
+
+def of_evaluated(found: Evaluated) -> dict[str, Any]:
+    """Arguments for `intervals`: `intervals(**of_evaluated(found))`."""
+    values = {
+        band: {shown: np.array([one.value, one.low, one.high]) for shown, one in row.items()}
+        for band, row in found.bands.items()
+    }
+    return {"values": values, "chance": dict(found.chance), "what": found.name}
+
+
+def of_few(found: Evaluated) -> dict[str, Any]:
+    """Arguments for `efficiency`, of the task few_shot."""
+    curves = found.by_labels()
+    values = {measure: {shown: np.array(points) for shown, points in row.items()} for measure, row in curves.items()}
+    chance = {band.rpartition(", ")[0]: level for band, level in found.chance.items()}
+    return {"values": values, "chance": chance, "what": found.name}
+
+
+def _check(values: Mapping[str, Mapping[str, Any]], *, points: bool = False) -> None:
+    arrays = [array for row in values.values() for array in row.values()]
+    if not arrays or any(
+        array.ndim != 1 + points or array.shape[-1] != 3 + points or not len(array) for array in arrays
+    ):
+        wanted = "(n, 4): labels, value, low, high" if points else "(3,): value, low, high"
+        raise ShapeError(f"wanted measure -> what was shown -> {wanted}, got {[array.shape for array in arrays][:3]}")
+
+
+def _handles(shown: list[str]) -> list:
+    return [
+        handle(name, _colour(name), marker=MARKERS[number], markersize=4, **EDGE) for number, name in enumerate(shown)
+    ]
+
+
+def _colour(shown: str) -> str:
+    return style.colour("encoder", _ROLES.get(shown, shown))
+
+
+def _told(found: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value[0]:.2f} ({value[1]:.2f} to {value[2]:.2f})" for name, value in found.items())
