@@ -251,7 +251,7 @@ def _choice(subject: Subject, asked: Asked, progress: Progress | None) -> tuple[
 
 def _qa(subject: Subject, asked: Asked, progress: Progress | None) -> tuple[Outcome, Examples]:
     opened = _asked(subject, asked)
-    tuning = asked.tuning(epochs=5, lr=1e-3, batch=16, together=8)
+    tuning = asked.tuning(epochs=5, lr=1e-3, batch=min(16, len(opened.manifest.split(asked.train))), together=8)
     ways: dict[str, Any] = {"train": asked.train, "split": asked.split, "top": asked.top, "progress": progress}
     told, rows = of_questions(opened, tuning, **ways)
     controls = qa(opened, tuning=tuning, shown=[view for view in VIEWS if view != "clip"], **ways)
@@ -267,7 +267,13 @@ def _detection(subject: Subject, asked: Asked, progress: Progress | None) -> tup
     changes: dict[str, Any] = {name: value for name, value in (("epochs", asked.epochs), ("lr", asked.lr)) if value}
     if asked.epochs:
         changes["warmup_epochs"] = min(2, asked.epochs - 1)
-    changes |= {"seed": asked.seed, "device": asked.device, "frames": subject.spec.frames, "short": subject.spec.image}
+    changes |= {
+        "batch": min(16, len(train)),
+        "seed": asked.seed,
+        "device": asked.device,
+        "frames": subject.spec.frames,
+        "short": subject.spec.image,
+    }
     start = cast(VideoViT, subject.encoder) if subject.encoder is not None else subject.run
     done = detection(start, train, test, spec="moving_shapes", progress=progress, **changes)
     best, worst = examples(done)
@@ -324,7 +330,7 @@ def _opened(subject: Subject, asked: Asked, progress: Progress | None) -> tuple[
     opened = _asked(subject, asked)
     if not asked.epochs:
         return opened, lambda outcome: outcome
-    spec = asked.tuning(batch=16, grouped=True)
+    spec = asked.tuning(batch=min(16, len(opened.manifest.split(asked.train))), grouped=True)
     opened, untold = tuned(opened, spec, train=asked.train, progress=progress)
     return opened, lambda outcome: replace(
         outcome, left_out={**outcome.left_out, **untold}, spec={**outcome.spec, "tuning": spec.model_dump()}

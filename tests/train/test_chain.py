@@ -21,7 +21,7 @@ def tiny_presets(monkeypatch, tmp_path):
 
 
 def _embedded(method: str, preset: str = "quick", *, teachers=None, seed: int = 0, **_) -> RunSpec:
-    options = {"size": "tiny", "patch": 8, **(teachers or {})}
+    options = {"size": "tiny", "patch": 8, **({"tubelet": 2} if method.startswith("umt") else {}), **(teachers or {})}
     return RunSpec(method=method, options=options, steps=3, lr=0.01, seed=seed, device="cpu", **SMALL)
 
 
@@ -47,24 +47,23 @@ def test_a_missing_teacher_is_trained_and_found_the_next_time(tmp_path):
     assert sorted(student.teachers) == ["image", "video"]
 
 
-def test_the_second_stage_starts_from_the_first_and_both_have_the_same_teacher(tmp_path):
+def test_the_second_stage_starts_from_the_student_before_it_which_is_trained_with_its_own_teacher(tmp_path):
     trained: dict[str, int] = {}
 
     def tell(name, line):
         trained[name] = trained.get(name, 0) + ("loss" in line)
 
     spec = chain.student("umt_vl", root=tmp_path / "teachers", seed=5, tell=tell)
-    assert trained == {"clip_frames": 1, "umt": 1}
+    assert trained == {"clip_frames": 1, "videomae": 1, "maskagain": 1}
     (start,) = spec.start
     folder = Path(start.removeprefix("run:"))
     before = RunSpec.read(folder / "spec.json")
-    assert (spec.method, spec.seed, before.method, before.seed) == ("umt_vl", 5, "umt", 0)
-    assert before.options["clip_teacher"] == spec.options["clip_teacher"]
+    assert (spec.method, spec.seed, before.method, before.seed) == ("umt_vl", 5, "maskagain", 0)
     method = methods.create("umt_vl", **{**spec.method_options(), "text_size": "tiny"})
     (report,) = checkpoints.start_from(method, spec.start)
-    first = checkpoints.read(folder).state
+    first = {name: value for name, value in checkpoints.read(folder).state.items() if name.startswith("encoder.")}
+    assert first and set(first) <= set(report.matched)
     assert all(torch.equal(method.state_dict()[name], value) for name, value in first.items())
-    assert not report.unexpected
 
 
 def test_a_method_without_a_stage_before_it_starts_from_nothing(tmp_path):
