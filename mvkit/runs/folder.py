@@ -75,10 +75,10 @@ class RunFolder:
         """Make the folder ready for a (new) start; call with the lock held.
 
         Outputs of an earlier try go. checkpoint/ and the journal that belongs to it stay, so that the run goes on from
-        there; fresh=True removes them as well.
+        there, and job/, which may be training still; fresh=True removes them as well.
         """
-        going_on = not fresh and self.checkpoint.is_dir() and any(self.checkpoint.iterdir())
-        kept = {".lock", "checkpoint", "metrics.jsonl", "spec.json", "pictures"} if going_on else {".lock"}
+        going_on = not fresh and any(p.is_dir() and any(p.iterdir()) for p in (self.checkpoint, self.path / "job"))
+        kept = {".lock", "checkpoint", "metrics.jsonl", "spec.json", "pictures", "job"} if going_on else {".lock"}
         for path in self.path.iterdir() if self.path.is_dir() else ():
             if path.name in kept:
                 continue

@@ -36,7 +36,8 @@ class Glimpse:
     @torch.no_grad()
     def __call__(self, method: Any) -> np.ndarray:
         encoder = method.encoder
-        clip, size = self.clip.to(encoder.mean.device), {"tubelet": encoder.tubelet, "patch": encoder.patch}
+        one_go = self.clip[:, :, : encoder.grid.t * encoder.tubelet]  # an encoder of single frames sees the first
+        clip, size = one_go.to(encoder.mean.device), {"tubelet": encoder.tubelet, "patch": encoder.patch}
         maps = colour_maps({"clip": patchify(clip, **size), "features": encoder(clip).tokens.float()}, encoder.grid)
         features = maps["features"][0].movedim(-1, 1).repeat_interleave(encoder.tubelet, 0)  # (T, 3, h, w)
         rows = {"clip": clip[0].movedim(1, 0), **self._rebuilt(method, clip, size), "features": features}

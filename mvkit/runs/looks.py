@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from mvkit.data.manifest import Manifest
 from mvkit.eval import knn_monitor
-from mvkit.methods.base import Method
 from mvkit.runs.glimpse import Glimpse
 from mvkit.runs.pictures import Pictures
 from mvkit.train import RunSpec, clips_and_labels, open_source, train_split
@@ -31,9 +28,4 @@ def pictures(spec: RunSpec, manifest: Manifest, out: str | Path) -> Pictures:
     """What the model makes of a held-out clip (the first of all where none is held out), kept in `out`/pictures."""
     chosen = manifest.split("val") if "val" in manifest.splits else train_split(manifest)
     clip = open_source(spec, chosen).dataset.batch([(0, 0)]).clips[0].float() / 255
-
-    def draw(method: Method) -> np.ndarray:
-        frames = method.encoder.grid.t * method.encoder.tubelet  # one, where the encoder is for images
-        return Glimpse(clip[:, :frames], seed=spec.seed)(method)
-
-    return Pictures(Path(out) / "pictures", draw)
+    return Pictures(Path(out) / "pictures", Glimpse(clip, seed=spec.seed))

@@ -21,7 +21,7 @@ from mvkit.runs.roster import WIDE, span
 from mvkit.runs.shelf import Book, fitting
 from mvkit.widgets.canvas import encode, stack
 from mvkit.widgets.explorer import sentences
-from mvkit.widgets.twin import _open_in_jupyter
+from mvkit.widgets.twin import open_in_jupyter
 
 if TYPE_CHECKING:
     from mvkit.runs.job import Job
@@ -36,7 +36,7 @@ class Watching:
 
     def __init__(self, job: Job) -> None:
         self.job, self.spec = job, job.spec
-        self._panel = _Panel(f"Training {self.spec.method}") if _open_in_jupyter() else None
+        self._panel = _Panel(f"Training {self.spec.method}") if open_in_jupyter() else None
         self._line = Progress(job.folder.name)
         self._seen: Any = None
 

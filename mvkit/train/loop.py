@@ -141,7 +141,7 @@ def _train(spec: RunSpec, advance: Step, source: Source, first: int, watch: Watc
         watch.count(len(batch.clips) * team.world)
         if step % spec.log_every == 0 or step == spec.steps:
             norm = {"skipped": True} if done.skipped else {"grad_norm": done.norm}
-            watch.write(step, **done.parts, lr=rate, **norm, clips_per_s=watch.clips_per_s())
+            watch.write(step, **done.parts, lr=rate, **norm, **watch.pace())
         last = step == spec.steps
         observed = last or (spec.monitor_every and step % spec.monitor_every == 0)
         best = bool(observed) and watch.observe(step)

@@ -53,11 +53,14 @@ class Watch:
     def count(self, clips: int) -> None:
         self._since = (self._since[0], self._since[1] + clips)
 
-    def clips_per_s(self) -> float:
-        """Since it was asked last."""
+    def pace(self) -> dict[str, float]:
+        """Clips a second since it was asked last, and on a GPU the most memory that the run has held, in MiB."""
         began, clips = self._since
         self.start_clock()
-        return round(clips / max(time.perf_counter() - began, 1e-9), 1)
+        found = {"clips_per_s": round(clips / max(time.perf_counter() - began, 1e-9), 1)}
+        if torch.cuda.is_initialized():  # by this process, so a run on the CPU asks nothing of a GPU
+            found["gpu_mb"] = round(torch.cuda.max_memory_allocated() / 2**20)
+        return found
 
     def observe(self, step: int) -> bool:
         """Ask for scores and pictures, of the leader; the others wait. Is this the best step so far?"""

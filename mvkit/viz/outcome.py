@@ -71,7 +71,7 @@ def efficiency(
     what: str = "accuracy",
     venue: str = "cvpr-full",
 ) -> Drawn:
-    """One panel a measure: what is reached with so many labels of each class, with the intervals as bands.
+    """One panel a measure: what is reached with so many labels of each class, with its interval.
 
     values: measure -> what was shown -> (n, 4): labels of each class, the value and the ends of its interval. chance:
     measure -> chance level, dotted. Raises ShapeError.
@@ -94,10 +94,10 @@ def efficiency(
         for place, name in enumerate(shown):
             if name in found:
                 labels, value, low, up = found[name][np.argsort(found[name][:, 0])].T
-                axes.fill_between(labels, low, up, color=_colour(name), alpha=0.15, linewidth=0)
-                axes.plot(
-                    labels, value, MARKERS[place] + "-", color=_colour(name), markersize=3.5, clip_on=False, **EDGE
-                )
+                beside = labels * 1.07 ** (place - (len(shown) - 1) / 2)  # so that no interval hides another
+                axes.vlines(beside, low, up, color=_colour(name), linewidth=0.9, zorder=3 - place)
+                dashed = {"linestyle": style.dashes(len(shown))[place], "linewidth": 0.8, "zorder": 4 - place}
+                axes.plot(beside, value, color=_colour(name), marker=MARKERS[place], markersize=3.5, **dashed, **EDGE)
         if chance and measure in chance:
             axes.axhline(chance[measure], color="black", linestyle=":", linewidth=0.8)
         ticks = sorted({float(count) for array in found.values() for count in array[:, 0]})

@@ -85,7 +85,7 @@ def bundle(explorer: Explorer) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         data["image/png"] = b64encode(encode(explorer.picture(), kind="png")).decode()
         about["image/png"] = {"alt": explorer.alt(explorer.facts())}
-        if not _open_in_jupyter() and (made := twin(explorer)):
+        if not open_in_jupyter() and (made := twin(explorer)):
             data[MIME] = made
     except MvkitError as err:
         data["text/plain"] = f"{explorer.title}: {err}"
@@ -95,7 +95,7 @@ def bundle(explorer: Explorer) -> tuple[dict[str, Any], dict[str, Any]]:
     return data, about
 
 
-def _open_in_jupyter() -> bool:
+def open_in_jupyter() -> bool:
     """A Jupyter server names the notebook to its kernel; a run started from such a kernel inherits the name."""
     return "JPY_SESSION_NAME" in os.environ and "MVKIT_RUN_FOLDER" not in os.environ
 

@@ -3,10 +3,11 @@ import timm
 import torch
 
 from mvkit import checkpoints, methods
+from mvkit.data import read_manifest
 from mvkit.errors import OptionError
 from mvkit.eval.metrics import Accuracy
 from mvkit.eval.outcome import Outcome, Row, exact
-from mvkit.inspect.evaluated import TASKS, Asked, Evaluated, embedded, evaluate, open_subject
+from mvkit.inspect.evaluated import TASKS, Asked, Evaluated, _busier, embedded, evaluate, open_subject
 from mvkit.train import RunSpec
 
 
@@ -72,6 +73,22 @@ def test_tasks_with_words_want_a_run_that_has_them(folder):
 
 def test_the_embedded_run_of_a_task_without_words_is_videomae():
     assert embedded("few_shot", lambda kind: f"run:{kind}") == "run:videomae"
+
+
+def test_with_words_it_is_the_second_stage_that_goes_on_from_the_embedded_first(monkeypatch):
+    trained = {}
+    monkeypatch.setattr("mvkit.inspect.evaluated.fit", lambda spec, out, progress: trained.update({str(out): spec}))
+    where = embedded("qa", lambda kind: f"run:{kind}")
+    ((folder, spec),) = trained.items()
+    assert where == f"run:{folder}" and spec.method == "umt_vl"
+    assert spec.start == ["run:umt"] and spec.options["clip_teacher"] == "run:clip_frames"
+
+
+def test_without_another_set_transfer_makes_a_busier_one_of_the_same_classes(monkeypatch, tmp_path):
+    monkeypatch.setattr("mvkit.inspect.evaluated.DATA", tmp_path)
+    manifest = read_manifest(_busier(RunSpec(data={"clips": 16, "val": 8, "seed": 3})))
+    assert set(manifest.label_names) == {"appearance", "motion"} and len(manifest.split("val")) == 8
+    assert '"distractors": 2' in next(tmp_path.rglob("spec.json")).read_text()
 
 
 def test_the_headline_is_the_first_band_and_its_margin_is_over_the_best_control():
