@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from mvkit import checkpoints
 from mvkit.data import shapes
@@ -21,91 +21,25 @@ from mvkit.eval.detection import detection
 from mvkit.eval.detection_examples import Example, examples
 from mvkit.eval.encoded import encode_clips, encode_texts
 from mvkit.eval.metrics import Accuracy
-from mvkit.eval.opened import VIEWS, Opened, open_run, opened_manifest, read_clips, read_spec
+from mvkit.eval.opened import VIEWS, Opened, open_run, opened_manifest, read_clips
 from mvkit.eval.outcome import CHANCE, Outcome, Row
 from mvkit.eval.paired import tuned, with_captions, words_of
 from mvkit.eval.qa import qa
-from mvkit.eval.retrieval import belong, rerank, retrieval
+from mvkit.eval.retrieval import belong, retrieval
 from mvkit.eval.tuning import TuneSpec
 from mvkit.inspect.queries import Query, by_rank
+from mvkit.inspect.subject import WORDS, Progress, Subject
+from mvkit.inspect.subject import embedded as embedded
+from mvkit.inspect.subject import open_subject as open_subject
 from mvkit.inspect.told import Told, of_choices, of_classes, of_questions, picked
 from mvkit.models.timm_encoder import TimmEncoder
 from mvkit.models.vit import VideoViT
-from mvkit.train import chain, presets
-from mvkit.train.journal import Journal
-from mvkit.train.loop import Run, fit
 from mvkit.train.precision import choose_device
 from mvkit.train.record import Record
 from mvkit.train.source import DATA
 from mvkit.train.spec import RunSpec
 
-WORDS = ("retrieval", "choice", "qa")
-"""Tasks that a run of umt_vl alone can be asked."""
-Progress = Callable[[dict[str, Any]], None]
 Examples = Mapping[str, Sequence[Told | Example]] | Mapping[str, tuple[Query, Tensor]]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Who is asked. spec: its clips. folder: of a run, or else encoder: of a file or of timm."""
-
-    said: str
-    spec: RunSpec
-    folder: Path | None = None
-    encoder: nn.Module | None = None
-
-    @property
-    def run(self) -> Run | Path:
-        """As the tasks of `mvkit.eval` take it."""
-        holder = nn.Module()
-        holder.encoder = cast(nn.Module, self.encoder)
-        return self.folder or Run(self.spec, cast(Any, holder), Journal(None), None)
-
-
-class _FrameViT(TimmEncoder):
-    """With what the untrained control is made of: a network of the same sizes."""
-
-    @property
-    def patch_embed(self) -> nn.Module:
-        return self.network.patch_embed
-
-    @property
-    def config(self) -> dict[str, Any]:
-        network: Any = self.network
-        heads = network.blocks[0].attn.num_heads
-        sizes = {"width": self.width, "depth": self.depth, "heads": heads, "mean": self.mean.tolist()}
-        return {"grid": self.grid, "tubelet": 1, "patch": self.patch, **sizes, "std": self.std.tolist()}
-
-
-def open_subject(said: str) -> Subject:
-    """said: a folder of a run, alone or after "run:", or "file:<path>" or "timm:<name>" as `checkpoints.open_teacher`
-    takes them. An encoder without a spec sees the clips of the embedded set at its own size, an image encoder 8 frames.
-
-    Raises OptionError, CheckpointError.
-    """
-    if said.startswith("run:") or ":" not in said:
-        folder = Path(said.removeprefix("run:"))
-        return Subject(said, read_spec(folder), folder)
-    encoder: Any = checkpoints.open_teacher(said).encoder
-    if isinstance(encoder, TimmEncoder):
-        encoder = _FrameViT(encoder.network).eval()
-    steps, side = encoder.grid.t, encoder.grid.h * encoder.patch
-    frames = steps * encoder.tubelet if steps > 1 else 8
-    spec = presets.embedded("videomae").model_copy(update={"frames": frames, "stride": max(1, 16 // frames)})
-    return Subject(said, spec.model_copy(update={"image": side}), encoder=encoder)
-
-
-def embedded(task: str, taught: Callable[[str], str], preset: str = "quick", tell: Progress | None = None) -> str:
-    """ "run:<folder>" of the embedded chain that a task can be asked of, trained if it is not there: VideoMAE, or for
-    tasks with words the second stage of UMT. taught: method -> such a string, as `viz.teaching.Teaching`."""
-    if task not in WORDS:
-        return taught("videomae")
-    teachers = {role: taught(kind) for role, kind in chain.roles("umt_vl").items()}
-    spec = presets.embedded("umt_vl", preset, teachers=teachers)
-    spec = spec.model_copy(update={"start": [taught(chain.STARTS["umt_vl"])]})
-    folder = chain.teacher_folder(spec)
-    fit(spec, out=folder, progress=tell)
-    return f"run:{folder}"
 
 
 class Asked(Record):
@@ -195,11 +129,11 @@ def evaluate(task: str, subject: Subject, asked: Asked, progress: Progress | Non
             f"{subject.said} is an image model and cannot be fine-tuned on clips: measures=['probe'] can ask"
         )
     outcome, found = TASKS[task](subject, asked, progress)
-    name, fixed, columns = _SHOWN[task]
+    name, columns = _SHOWN[task]
     bands: dict[str, dict[str, Accuracy]] = {}
     chance = {}
     for row in outcome.rows:
-        if name not in row.values or any(row.of.get(word, "") not in (value, "") for word, value in fixed.items()):
+        if name not in row.values:
             continue
         words = [str(row.of.get(column, "")) for column in columns]
         if row.of["shown"] == CHANCE:
@@ -238,8 +172,7 @@ def _retrieval(subject: Subject, asked: Asked, progress: Progress | None) -> tup
     clips = read_clips(told, frames=opened.spec.frames, image=opened.spec.image)
     texts = [words_of(sample, 1)[0] for sample in clips.samples]
     seen, read = encode_clips(opened.method, clips.pixels, VIEWS["clip"]), encode_texts(opened.method, texts)
-    again = rerank(opened.method, read.cosines(seen), (seen.tokens, read.states, read.words), top=asked.top)
-    queries = by_rank(again.texts_to_clips, belong(clips.samples, texts).T, texts)
+    queries = by_rank(read.cosines(seen).T, belong(clips.samples, texts).T, texts)
     found = {rank: (query, clips.pixels[list(query.places)].movedim(1, -1)) for rank, query in queries.items()}
     return add(outcome), found
 
@@ -284,15 +217,15 @@ TASKS: dict[str, Callable[[Subject, Asked, Progress | None], tuple[Outcome, Exam
     "classify": _classify, "retrieval": _retrieval, "choice": _choice, "qa": _qa, "detection": _detection,
     "few_shot": _few_shot, "transfer": _transfer,
 }  # fmt: skip
-# Task -> the value that is shown, words a row has to have, the columns that name a band.
-_SHOWN: dict[str, tuple[str, dict[str, str], tuple[str, ...]]] = {
-    "classify": ("accuracy", {}, ("measure", "labels")),
-    "retrieval": ("recall@1", {"scores": "re-ranked"}, ("way",)),
-    "choice": ("accuracy", {"scores": "both"}, ("kind",)),
-    "qa": ("accuracy", {}, ("kind",)),
-    "detection": ("frame mAP", {}, ("class",)),
-    "few_shot": ("accuracy", {}, ("measure", "labels", "few")),
-    "transfer": ("accuracy", {}, ("set", "measure", "labels")),
+# Task -> the value that is shown, the columns that name a band.
+_SHOWN: dict[str, tuple[str, tuple[str, ...]]] = {
+    "classify": ("accuracy", ("measure", "labels")),
+    "retrieval": ("recall@1", ("way", "scores")),
+    "choice": ("accuracy", ("kind", "scores")),
+    "qa": ("accuracy", ("kind",)),
+    "detection": ("frame mAP", ("class",)),
+    "few_shot": ("accuracy", ("measure", "labels", "few")),
+    "transfer": ("accuracy", ("set", "measure", "labels")),
 }
 
 

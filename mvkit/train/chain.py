@@ -70,9 +70,8 @@ def student(
 
 
 def teacher(kind: str, preset: str = "quick", *, root: Path = TEACHERS, tell: Tell | None = None) -> Path:
-    """The folder of a finished run of `presets.embedded(kind, preset)`, trained first if it is not there; so are its
-    own teachers."""
-    spec = presets.embedded(kind, preset, teachers=teachers(kind, preset, root=root, tell=tell))
+    """The folder of a finished run of `student(kind, preset)`; trained if it is not there, after what it needs."""
+    spec = student(kind, preset, root=root, tell=tell)
     folder = teacher_folder(spec, root)
     root.mkdir(parents=True, exist_ok=True)
     # Two students that start at once want the same teacher: one trains it, the other waits.

@@ -10,13 +10,17 @@ from mvkit.viz import dashboard as dashboard
 from mvkit.viz import detections as detections
 from mvkit.viz import diagram as diagram
 from mvkit.viz import embedding as embedding
+from mvkit.viz import gallery as gallery
 from mvkit.viz import heads as heads
+from mvkit.viz import hidden_words as hidden_words
 from mvkit.viz import lags as lags
 from mvkit.viz import layers as layers
 from mvkit.viz import masks as masks
+from mvkit.viz import outcome as outcome
 from mvkit.viz import reconstruction as reconstruction
 from mvkit.viz import scores as scores
 from mvkit.viz import similarity as similarity
+from mvkit.viz import verdicts as verdicts
 from mvkit.viz.album import Album as Album
 from mvkit.viz.drawing import FigureData as FigureData
 from mvkit.viz.figure import SavedFigure as SavedFigure

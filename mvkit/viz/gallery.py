@@ -53,7 +53,7 @@ def stills(queries: Mapping[str, Any], clips: Mapping[str, Any], *, frames: int 
                 sheet.show(row, column, clip[step])
             sheet.under(row, _words(query, number), column=number * len(steps))
         asked = textwrap.wrap(f"“{query['text']}”", sheet.letters(most * len(steps)), max_lines=2, placeholder=" ...")
-        sheet.under(row, "\n" + "\n".join(asked))
+        sheet.under(row, "\n".join(asked), line=1)
     return Drawn(sheet.fig, " ".join(_told(label, query) for label, query in queries.items()))
 
 

@@ -146,9 +146,9 @@ class Strip:
             words = "\n".join(lines)
         self.text((left + right) / 2, self.top - 0.035, words, ha="center", va="baseline", linespacing=1.05)
 
-    def under(self, row: int, words: str, *, column: int = 0) -> None:
-        """Words under a row, from a column on."""
-        below = self.rows_y[row] + self.tall + 0.025
+    def under(self, row: int, words: str, *, column: int = 0, line: int = 0) -> None:
+        """Words under a row, from a column on and from a line of small text on."""
+        below = self.rows_y[row] + self.tall + 0.025 + line * 6.5 * 1.25 / 72
         self.text(self.x[column], below, words, va="top", fontsize=6.5, color="0.2", linespacing=1.1)
 
     def _swatches(self, entries: Sequence[Swatch], x: float, y: float) -> None:

@@ -22,8 +22,8 @@ _ANSWERS = (
     "score, the correct answers with the lowest score, the wrong ones with the highest; of one scene only the first."
 )
 _RANKS = (
-    "Captions chosen by rule, not by hand: those of the best, the median and the worst rank, and the clips found for "
-    "each; the right one stands last where it is not among the first."
+    "Captions chosen by rule, not by hand: those of the best, the median and the worst rank by cosine, and the "
+    "clips found for each; the right one stands last where it is not among the first."
 )
 _MARGINS = (
     "Keyframes chosen by rule, not by hand: the highest and the lowest margins, which are the score of what a box does "

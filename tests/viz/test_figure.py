@@ -14,6 +14,7 @@ from mvkit import viz
 from mvkit.errors import OptionError, RunError, ShapeError
 from mvkit.inspect.embedding import Embedding
 from mvkit.inspect.queries import Query
+from mvkit.inspect.told import Told
 from mvkit.plugins import available
 from mvkit.viz import (
     bands,
@@ -62,6 +63,15 @@ FIGURES = {
         {"best": Query("a square moves up", 1, 9, (4, 2), (1, 2), (0.75, 0.5), (True, False))},
         {"best": np.stack([CLIP] * 2)},
         **k,
+    ),
+    "intervals": lambda **k: viz.outcome.intervals(
+        {"all": {"clip": np.array([0.5, 0.4, 0.6]), "one frame": np.array([0.2, 0.1, 0.3])}}, **k
+    ),
+    "efficiency": lambda **k: viz.outcome.efficiency(
+        {"probe": {"clip": np.array([[1, 0.2, 0.1, 0.3], [4, 0.5, 0.4, 0.6]])}}, **k
+    ),
+    "verdicts": lambda **k: viz.verdicts.examples(
+        {"surest wrong": [Told(CLIP, "which way does it go", "up", "left", 0.8, 0.1, False)]}, **k
     ),
     "detections": lambda **k: viz.detections.examples(
         np.stack([CLIP] * 2),
