@@ -227,11 +227,11 @@ class MaskAgain(Method):
 
     def relation_loss(self, student: Tensor, teacher: Tensor, kept: Tensor) -> Tensor:
         """Relations among the kept tokens of all clips, of all processes too, before any projection."""
-        own, theirs = (
-            self.share.whole(part[kept].unflatten(0, (-1, self.num_f))).flatten(0, 1) for part in (student, teacher)
-        )
+        kept = self.share.whole(kept.long()).bool()
+        # Whole clips are gathered, not their kept tokens: a tie keeps one more, in one process and not in another.
+        own, theirs = (self.share.whole(part)[kept] for part in (student, teacher))
         found = relation_loss(relation(own, self.temperature_s), relation(theirs, self.temperature_t))
-        return found / len(own)
+        return found / (len(kept) * self.num_f)
 
 
 def weigh(

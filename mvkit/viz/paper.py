@@ -35,7 +35,8 @@ FAMILIES = {
     "similarity": Family(("similarity", "lags", "layers"), "00_quickstart"),
     "features": Family(("features", "embedding"), "03_mvd"),
     "curves": Family(("curves", "bands"), "00_quickstart"),
-    "scores": Family(("scores", "cost"), "00_quickstart"),
+    "scores": Family(("scores", "cost", "outcome"), "00_quickstart"),
+    "examples": Family(("verdicts", "detections", "gallery", "hidden_words"), "10_evaluate"),
     "diagram": Family(("diagram",), "02_videomae"),
 }
 

@@ -76,6 +76,19 @@ def test_the_branch_weights_count_in_hybrid_alone():
     assert build(distill="hinTop", beta=2.0, beta_kd1=3.0).weights["global"] == 2.0
 
 
+def test_a_tie_at_the_output_keeps_one_token_more_and_the_divisor_stays():
+    method = build(num_f=3)
+    tokens = torch.rand(2, 8, 128, generator=torch.Generator().manual_seed(2))
+    tokens[0, 5] = tokens[0, tokens[0].sum(-1).argsort(descending=True)[2]]  # as active as the third
+    _, kept = method.hint_loss(tokens, tokens)
+    assert kept.sum(1).tolist() == [4, 3]
+    rows = torch.nn.functional.normalize(tokens[kept], dim=-1)
+    alike = (rows @ rows.T).fill_diagonal_(-1000.0)
+    own, theirs = (alike / at for at in (method.temperature_s, method.temperature_t))
+    expected = (theirs.softmax(1) * (theirs.log_softmax(1) - own.log_softmax(1))).sum() / (2 * 3)
+    assert method.relation_loss(tokens, tokens, kept).item() == pytest.approx(expected.item(), rel=1e-4)
+
+
 def test_the_order_of_the_clips_does_not_matter():
     method, x = build().eval(), clips(3)
     mask = method.masker(GRID, 3, generator=torch.Generator().manual_seed(0))
