@@ -26,7 +26,9 @@ HIDDEN = "#808080"  # a token hidden from the encoder
 EMPTY = "#E6E6E6"  # nothing to show here, drawn with a hatch
 QUERY = YELLOW  # always inside a black casing
 
-MAPS = {"error": "magma", "attention": "viridis", "similarity": "cividis", "signed": "RdBu_r"}
+# Signed values stand between limits of equal size: zero is grey, below it blue and darker, above it yellow and lighter,
+# so that the sign is told in grey too. A red and a blue end would print alike.
+MAPS = {"error": "magma", "attention": "viridis", "similarity": "cividis", "signed": "cividis"}
 
 # Printed widths in inches: author kits of CVPR/ICCV/WACV, acmart sigconf, ICML, AAAI, NeurIPS; A4 and screen last.
 VENUES = {
