@@ -94,7 +94,7 @@ def test_runs_killed_at_random_moments_end_as_an_undisturbed_one(tmp_path, make_
             kill(kernels(folder))
         if what != "kernel":
             process.kill()
-        process.wait(timeout=120)
+        process.wait(timeout=600)
         status, told = read_status(folder), f"seed {SEED}, run {number}: {what} at {moment:.2f} s"
         complete = read_json(folder.results).get("step") == 20
         assert status["state"] in ("missing", "killed", "failed", "done"), (told, status)
