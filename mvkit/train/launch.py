@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.distributed.elastic.multiprocessing.api import SignalException
@@ -60,7 +61,9 @@ def _ended(err: ChildFailedError) -> BaseException:
         return Requeue("stopped and saved")
     if 130 in codes:
         return KeyboardInterrupt("stopped and saved")
-    rank, first = err.get_first_failure()
+    # Who was killed comes first: the others fail because it is gone, and their word may be the earlier one.
+    killed = [item for item in err.failures.items() if item[1].exitcode in (-signal.SIGKILL, -signal.SIGSEGV)]
+    rank, first = killed[0] if killed else err.get_first_failure()
     return RunError(f"process {rank} {_cause(first)}")
 
 
@@ -69,5 +72,7 @@ def _cause(failure: ProcessFailure) -> str:
         name = signal.Signals(-failure.exitcode).name
         return f"was killed by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
     if Path(failure.error_file).is_file():  # else torch says how to get one
-        return f"failed: {failure.message.strip().splitlines()[-1]}"
+        said: Any = failure.message  # of a torch that writes what was raised as a record, the record
+        words = said.get("message", "") if isinstance(said, dict) else said
+        return f"failed: {(str(words).strip().splitlines() or ['without a word'])[-1]}"
     return f"ended with exit code {failure.exitcode}; its last words are above"
