@@ -16,7 +16,7 @@ from mvkit.runs.lint import check_notebook
 from mvkit.runs.parameters import Parameters
 from mvkit.runs.run import Outcome, run_notebook
 from mvkit.train import RunSpec
-from mvkit.train.chain import ROLES, STARTS
+from mvkit.train.chain import ROLES, STARTS, roles
 from mvkit.viz import rebuild
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
@@ -50,7 +50,7 @@ def tiny(tmp_path_factory) -> Mapping[str, Any]:
         checkpoints.save(folder / kind, methods.create(kind, **size), name=kind, options=size)
         values[role] = f"run:{folder / kind}"
     for kind in STARTS.values():
-        options = {**size, "tubelet": 2, "clip_teacher": values["clip_teacher"]}
+        options = {**size, "tubelet": 2, **{role: values[role] for role in roles(kind)}}
         checkpoints.save(folder / kind, methods.create(kind, **options), name=kind, options=options)
         values["start"] = f"run:{folder / kind}"
     spec = RunSpec(method="videomae", frames=size["frames"], image=size["image"], steps=1)
