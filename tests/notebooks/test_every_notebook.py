@@ -57,7 +57,8 @@ def tiny(tmp_path_factory) -> Mapping[str, Any]:
     spec.write(folder / "videomae" / "spec.json")
     # What 02 and 06 compare with, what 09 looks at, and what 10 asks.
     known = dict.fromkeys(("weights", "student", "run"), values["video_teacher"])
-    return {**values, **known, "manifest": clips}
+    seen = {"model_a": values["video_teacher"], "model_b": values["image_teacher"]}  # by 08; else it trains them
+    return {**values, **known, **seen, "manifest": clips}
 
 
 @pytest.fixture(scope="module", params=OTHERS, ids=lambda path: path.stem)
