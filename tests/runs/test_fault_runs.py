@@ -57,6 +57,10 @@ def kernels(folder: RunFolder) -> list[int]:
     return found
 
 
+def running(folders: list[RunFolder]) -> list[RunFolder]:
+    return [folder for folder in folders if read_status(folder)["state"] == "running"]
+
+
 def undisturbed(seed: int) -> str:
     """What 20 steps come to."""
     value = str(seed)
@@ -123,18 +127,19 @@ def test_a_sweep_whose_driver_runners_and_kernels_are_killed_ends_as_an_undistur
     while code != 0 and calls < 3 * RUNS:
         driver, calls = start(*arguments), calls + 1
         while driver.poll() is None and sum(counts.values()) < RUNS:
-            time.sleep(dice.uniform(1, 8))
-            running = [one for one in folders if read_status(one)["state"] == "running"]
-            what = dice.choice(list(counts))
-            if what == "driver":
-                driver.kill()
-            elif not running:
+            if not running(folders):  # kernels take a second to start: only a sleep counted from then surely meets one
+                time.sleep(0.05)
                 continue
+            time.sleep(dice.uniform(0, 2))
+            one, what = dice.choice(running(folders) or [None]), dice.choice(list(counts))
+            if what == "driver":
+                hit = [driver.pid] if driver.poll() is None else []
             elif what == "runner":
-                kill([read_status(dice.choice(running))["pid"]])
+                hit = [read_status(one)["pid"]] if one else []
             else:
-                kill(kernels(dice.choice(running)))
-            counts[what] += 1
+                hit = kernels(one) if one else []
+            kill(hit)
+            counts[what] += bool(hit)
         code = driver.wait(timeout=120 + 30 * RUNS)
         done = [folder for folder in folders if read_status(folder)["state"] == "done"]
         assert all(read_json(folder.results).get("step") == 20 for folder in done), (SEED, counts)
