@@ -7,7 +7,7 @@ then waits for ever. What still hangs ends in an error after `timeout` seconds.
 
 import multiprocessing
 import sys
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from itertools import count
@@ -32,8 +32,8 @@ class ClipLoader:
     seed: of the order (the dataset's own seed is that of the draws). epoch, start_step: where to begin; start_step is
     counted from the beginning of `epoch` and may be larger than an epoch. epochs: how many epochs from `epoch` on,
     None for no end. drop_last: leave out an incomplete last batch. rank, world: this process out of how many; a step
-    then takes batch * world clips. grouped: shuffle groups rather than clips, so that clips that differ only in what
-    their captions say (`Sample.group`) come one after the other. workers: reading processes, 0 for none. timeout:
+    then takes batch * world clips. grouped: clips that differ only in what their captions say
+    (`Sample.group`) come one after the other. workers: reading processes, 0 for none. timeout:
     seconds to wait for a batch. pin: page-locked memory. Raises OptionError for values out of range; while running,
     DataError (see `ClipDataset`).
     """
@@ -88,25 +88,17 @@ class ClipLoader:
         epoch, place = divmod(step, self.steps_per_epoch)
         order = np.arange(len(self.dataset))
         if self.shuffle:
-            parts, dice = self._parts, np.random.default_rng((self.seed, epoch))
-            order = (
-                np.concatenate([parts[i] for i in dice.permutation(len(parts))])
-                if parts
-                else dice.permutation(len(order))
-            )
+            order = np.random.default_rng((self.seed, epoch)).permutation(len(order))
+        if self.grouped:
+            order = side_by_side(order, self._groups)
         begin = place * self.batch * self.world
         share = order[begin : begin + self.batch * self.world][self.rank :: self.world]
         return [(epoch, int(index)) for index in share]
 
     @cached_property
-    def _parts(self) -> list[np.ndarray]:
-        """Places of the clips of each group, for `grouped`; a clip without a group is one of its own."""
-        if not self.grouped:
-            return []
-        found: dict[Any, list[int]] = {}
-        for place, sample in enumerate(self.dataset.manifest):
-            found.setdefault(sample.group or place, []).append(place)
-        return [np.array(places) for places in found.values()]
+    def _groups(self) -> list[Hashable]:
+        """Of each clip; one without a group is one of its own."""
+        return [sample.group or place for place, sample in enumerate(self.dataset.manifest)]
 
     def __iter__(self) -> Iterator[Batch]:
         batches = iter(self._torch_loader())
@@ -169,6 +161,14 @@ class ClipLoader:
 
 clip_loader = ClipLoader
 """Called like a function, it reads as one."""
+
+
+def side_by_side(order: Iterable[int], groups: Sequence[Hashable]) -> list[int]:
+    """The same items, all those of a group at the place of its first one; groups: of each item."""
+    order, first = list(order), {}
+    for rank, item in enumerate(order):
+        first.setdefault(groups[item], rank)
+    return sorted(order, key=lambda item: first[groups[item]])
 
 
 def steps_per_epoch(clips: int, step: int, drop_last: bool = True) -> int:

@@ -50,11 +50,8 @@ def choice(
     Raises OptionError for another kind of run, DataError where nothing is left.
     """
     opened = run if isinstance(run, Opened) else open_run(run, manifest, device=device)
-    untold: dict[str, list[str]] = {}
-    if tuning:
-        opened, untold = tuned(opened, tuning, progress=progress)
-        frames = frames or tuning.frames
-    frames = frames or opened.spec.frames
+    opened, untold = tuned(opened, tuning, progress=progress) if tuning else (opened, {})
+    frames = frames or (tuning and tuning.frames) or opened.spec.frames
     asked = opened.manifest.split(split)
     kept = [place for place, sample in enumerate(asked) if sample.choice is not None and len(sample.choices) > 1]
     if not kept:
@@ -67,7 +64,9 @@ def choice(
     choices = [sample.choices for sample in clips.samples]
     rows = []
     for shown, view in VIEWS.items():
-        for scores, found in _scores(opened.method, encode_clips(opened.method, clips.pixels, view), choices).items():
+        for scores, found in choice_scores(
+            opened.method, encode_clips(opened.method, clips.pixels, view), choices
+        ).items():
             # Of equal scores the wrong ones come first: scores that are all the same earn nothing.
             own = found.gather(1, right[:, None])
             correct = ((found >= own) & options).sum(1) == 1
@@ -84,7 +83,7 @@ def choice(
 
 
 @torch.no_grad()
-def _scores(method: UmtVl, seen: EncodedClips, choices: list[tuple[str, ...]]) -> dict[str, Tensor]:
+def choice_scores(method: UmtVl, seen: EncodedClips, choices: list[tuple[str, ...]]) -> dict[str, Tensor]:
     """(n, k) each: both heads as published, the match head's yes, the cosine."""
     most = max(map(len, choices))
     match, cosines = torch.zeros(len(choices), most, 2), torch.zeros(len(choices), most)

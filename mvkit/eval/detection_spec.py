@@ -48,10 +48,6 @@ class DetectionSpec(Record):
     workers: int = Field(0, ge=0)
     cache: bool = False
 
-    def but(self, **changes: Any) -> DetectionSpec:
-        """The same spec with other values for some fields, checked as at the start. Raises OptionError."""
-        return DetectionSpec(**{**self.model_dump(), **changes})
-
     def clips(self, keyframes: Keyframes, patch: int, *, train: bool) -> KeyframeClips:
         """The clips of keyframes, for an encoder of this patch."""
         shape = {"frames": self.frames, "stride": self.stride, "short": self.short, "crop": self.crop, "patch": patch}

@@ -16,7 +16,7 @@ from mvkit.data.loader import ClipLoader
 from mvkit.errors import DataError, RunError
 from mvkit.eval.average_precision import Claims
 from mvkit.eval.detection_spec import AVA_COLOURS, DetectionSpec
-from mvkit.eval.finetune import _Trainer
+from mvkit.eval.finetune import Trainer
 from mvkit.eval.opened import VIEWS, View
 from mvkit.models.classifier import VideoClassifier
 from mvkit.models.detector import ActionDetector
@@ -69,7 +69,7 @@ def finetune_detector(
     return model.eval(), journal, dataset.broken
 
 
-class _BoxTrainer(_Trainer):
+class _BoxTrainer(Trainer):
     """The classifier's loop; the target of a step is its regions, boxes and actions in one."""
 
     def _backward(self, clips: Tensor, target: Tensor, smoothing: float) -> float:

@@ -85,7 +85,7 @@ def finetune(
         )
 
     journal = Journal(None)
-    trainer = _Trainer(model, optimiser, rate, choose_precision(spec.precision, device), spec.seed, spec.accumulate)
+    trainer = Trainer(model, optimiser, rate, choose_precision(spec.precision, device), spec.seed, spec.accumulate)
     for step, loss in trainer.run(data, spec.mix(data.classes), spec.smoothing):
         said = {"epoch": step // data.steps_per_epoch, "loss": loss, "lr": rate(step)}
         line = journal.write(step + 1, **said)
@@ -134,7 +134,7 @@ def finetune_predict(
                 yield train[ids], labels[ids]
 
     precision = choose_precision(precision, device)
-    for _ in _Trainer(model, optimiser, rate, precision, seed).run(batches()):
+    for _ in Trainer(model, optimiser, rate, precision, seed).run(batches()):
         pass
     return logits(model, test, precision=precision).argmax(1)
 
@@ -163,7 +163,7 @@ def _classifier(
 
 
 @dataclass
-class _Trainer:
+class Trainer:
     """The loop that both ways share. rate: step -> learning rate. accumulate: parts a step is computed in."""
 
     model: VideoClassifier

@@ -20,8 +20,19 @@ def probe_accuracy(
 def probe_predict(train: Tensor, labels: Tensor, test: Tensor, *, strength: float = 0.01, rounds: int = 300) -> Tensor:
     """Labels (m,) that a multinomial logistic regression fitted on `train` gives `test`.
 
-    train: (n, D), labels: (n,), test: (m, D). Features are standardised. strength: scikit-learn's C, small because
-    clips are few and features many; the same for every encoder compared.
+    Arguments as of `fit_probe`.
+    """
+    model, test = fit_probe(train, labels, test, strength=strength, rounds=rounds)
+    return torch.from_numpy(model.predict(test.numpy()))
+
+
+def fit_probe(
+    train: Tensor, labels: Tensor, test: Tensor, *, strength: float = 0.01, rounds: int = 300
+) -> tuple[LogisticRegression, Tensor]:
+    """The fitted probe, and the features it is to be asked about, standardised as those it has seen.
+
+    train: (n, D), labels: (n,), test: (m, D). strength: scikit-learn's C, small because clips are few and features
+    many; the same for every encoder compared.
     """
     train, test = standardise(train, test)
     model = LogisticRegression(C=strength, max_iter=rounds)
@@ -29,4 +40,4 @@ def probe_predict(train: Tensor, labels: Tensor, test: Tensor, *, strength: floa
         # An unconverged fit is still the same rule for every encoder; its score is what is shown.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(train.numpy(), labels.numpy())
-    return torch.from_numpy(model.predict(test.numpy()))
+    return model, test

@@ -92,11 +92,10 @@ def qa(
     outside = {"questions whose answer is not on the list": asked.outside(listed)}
     rows, broken = [], {}
     for view in shown:
-        model, broken = _tuned(opened, train, known, listed, spec, VIEWS[view], progress)
+        model, broken = tuned_to_answer(opened, train, known, listed, spec, VIEWS[view], progress)
         said = answered(model, opened.method.tokenizer, clips, asked, listed, view=VIEWS[view], top=top)
-        correct = torch.tensor([s in q.answers for s, q in zip(said, asked.asked, strict=True)])
-        for kind, mine in _by_kind(asked):
-            rows.append(Row({"shown": view, "kind": kind}, {"accuracy": accuracy(correct[mine])}))
+        correct = [ranked[0][0] in q.answers for ranked, q in zip(said, asked.asked, strict=True)]
+        rows += rows_by_kind(view, asked, correct)
     rows += _chance(known, asked, listed)
     left_out = {**outside, **asked.left_out, **_of("train", known.left_out), **clips.left_out, **_of("train", broken)}
     more = {"questions": len(asked.asked), "answers": len(listed), "top": top, "tuning": spec.model_dump()}
@@ -115,8 +114,11 @@ def answered(
     view: View = VIEWS["clip"],
     top: int = CANDIDATES,
     batch: int = 32,
-) -> list[str]:
-    """The likeliest answer of a list to every question; asked: of these clips."""
+) -> list[list[tuple[str, float]]]:
+    """For every question the answers of a list that were asked in full and their chances, the likeliest first.
+
+    asked: of these clips.
+    """
     device = next(model.parameters()).device
     parts = [model.encoder(view(part.to(device)).float() / 255).tokens for part in clips.pixels.split(batch)]
     tokens = torch.cat(parts)
@@ -125,12 +127,13 @@ def answered(
     for number in range(0, len(asked.asked), batch):
         some = asked.asked[number : number + batch]
         ids, mask = (part.to(device) for part in tokenizer([q.text for q in some]))
-        states = model.text(ids, mask, tokens[[q.place for q in some]])
-        said += [listed[i] for i in model.rank(states, mask, candidates, top=top).ids[:, 0].tolist()]
+        found = model.rank(model.text(ids, mask, tokens[[q.place for q in some]]), mask, candidates, top=top)
+        for order, chances in zip(found.ids.tolist(), found.probabilities.tolist(), strict=True):
+            said.append([(listed[i], chance) for i, chance in zip(order, chances, strict=True)])
     return said
 
 
-def _tuned(
+def tuned_to_answer(
     opened: Opened,
     train: str,
     known: Questions,
@@ -173,6 +176,12 @@ def _asked_about(manifest: Manifest) -> Manifest:
     if not places:
         raise DataError(f"no clip of {manifest.source} has questions: give a manifest with qa")
     return manifest.select(places)
+
+
+def rows_by_kind(shown: str, asked: Questions, correct: Sequence[bool]) -> list[Row]:
+    """A row for all questions and one for each kind."""
+    right = torch.tensor(correct)
+    return [Row({"shown": shown, "kind": kind}, {"accuracy": accuracy(right[mine])}) for kind, mine in _by_kind(asked)]
 
 
 def _by_kind(asked: Questions) -> list[tuple[str, Tensor]]:

@@ -128,11 +128,8 @@ def retrieval(
     Raises OptionError for another kind of run, DataError where nothing is left.
     """
     opened = run if isinstance(run, Opened) else open_run(run, manifest, device=device)
-    untold: dict[str, list[str]] = {}
-    if tuning:
-        opened, untold = tuned(opened, tuning, progress=progress)
-        frames = frames or tuning.frames
-    frames = frames or opened.spec.frames
+    opened, untold = tuned(opened, tuning, progress=progress) if tuning else (opened, {})
+    frames = frames or (tuning and tuning.frames) or opened.spec.frames
     asked, left_out = with_captions(opened.manifest.split(split), captions)
     clips = read_clips(asked, frames=frames, image=opened.spec.image)
     texts = [text for sample in clips.samples for text in words_of(sample, captions)]

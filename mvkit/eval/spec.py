@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -75,10 +75,6 @@ class FinetuneSpec(Record):
         if self.mixes and self.batch * self.repeats % 2:
             raise ValueError(f"mixup and cutmix pair the clips of a batch: {self.batch} x {self.repeats} is odd")
         return self
-
-    def but(self, **changes: Any) -> FinetuneSpec:
-        """The same spec with other values for some fields, checked as at the start. Raises OptionError."""
-        return FinetuneSpec(**{**self.model_dump(), **changes})
 
     @property
     def mixes(self) -> bool:

@@ -5,7 +5,7 @@ Paper: UMT, arXiv:2303.16058, whose rates are not scaled with the batch. Differs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from mvkit.data import augment as recipes
 from mvkit.data.dataset import ClipDataset
+from mvkit.data.loader import side_by_side
 from mvkit.data.manifest import Manifest
 from mvkit.errors import OptionError, RunError
 from mvkit.models.vit import VideoViT
@@ -63,10 +64,6 @@ class TuneSpec(Record):
         if self.flip and self.augment == "centre":
             raise ValueError("augment='centre' mirrors nothing: flip wants augment='random_resized'")
         return self
-
-    def but(self, **changes: Any) -> TuneSpec:
-        """The same spec with other values for some fields, checked as at the start. Raises OptionError."""
-        return TuneSpec(**{**self.model_dump(), **changes})
 
     def dataset(self, manifest: Manifest, frames: int, image: int) -> ClipDataset:
         """The clips of a manifest as this spec shows them; frames: the run's, where the spec says 0."""
@@ -122,14 +119,6 @@ def tune(
             progress({"step": step + 1, "steps": steps, "loss": float(value.detach()), "lr": spec.lr * factor})
     model.eval()
     return [f"{path}: {reason}" for path, reason in dataset.broken.items()]
-
-
-def side_by_side(order: Sequence[int], groups: Sequence[Hashable]) -> list[int]:
-    """The same items, all those of a group at the place of its first one; groups: of each item."""
-    first: dict[Hashable, int] = {}
-    for rank, item in enumerate(order):
-        first.setdefault(groups[item], rank)
-    return sorted(order, key=lambda item: first[groups[item]])
 
 
 def with_drop_path(encoder: VideoViT, rate: float) -> VideoViT:

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from mvkit.data.manifest import Manifest
 from mvkit.errors import DataError
-from mvkit.eval.choice import _scores
+from mvkit.eval.choice import choice_scores
 from mvkit.eval.encoded import encode_clips
-from mvkit.eval.features import clip_features, standardise
-from mvkit.eval.metrics import accuracy
+from mvkit.eval.features import clip_features
 from mvkit.eval.opened import VIEWS, Opened, read_clips
 from mvkit.eval.outcome import Row
-from mvkit.eval.qa import _by_kind, _tuned
-from mvkit.eval.questions import answer_ids, questions
+from mvkit.eval.probe import fit_probe
+from mvkit.eval.qa import answered, rows_by_kind, tuned_to_answer
+from mvkit.eval.questions import questions
 from mvkit.eval.tuning import TuneSpec
 from mvkit.train.spec import RunSpec
 
@@ -59,9 +56,7 @@ def picked(told: Sequence[Told], count: int = 2) -> dict[str, list[Told]]:
     return {rule: some for rule, some in found.items() if some}
 
 
-def of_classes(
-    encoder: nn.Module, spec: RunSpec, train: Manifest, test: Manifest, label: str, *, strength: float = 0.01
-) -> list[Told]:
+def of_classes(encoder: nn.Module, spec: RunSpec, train: Manifest, test: Manifest, label: str) -> list[Told]:
     """What a linear probe, as in `eval.probe`, says of the clips of `test` that have a label of this set.
 
     Raises DataError where no clip of `train`, or none of `test`, has one.
@@ -71,11 +66,8 @@ def of_classes(
         raise DataError(f"no clip to learn from, or none to test, has a label of '{label}'")
     look: dict[str, Any] = {"frames": spec.frames, "image": spec.image, "stride": spec.stride, "sampling": "first"}
     near, far = (read_clips(part, **look) for part in parts)
-    known, unseen = standardise(clip_features(encoder, near.pixels), clip_features(encoder, far.pixels))  # type: ignore[arg-type]
-    model = LogisticRegression(C=strength, max_iter=300)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(known.numpy(), [sample.labels[label] for sample in near.samples])
+    known, unseen = (clip_features(encoder, part.pixels) for part in (near, far))  # type: ignore[arg-type]
+    model, unseen = fit_probe(known, torch.tensor([sample.labels[label] for sample in near.samples]), unseen)
     chances, classes = model.predict_proba(unseen.numpy()), model.classes_.tolist()
     names = test.classes.get(label, ())
     told = []
@@ -95,7 +87,7 @@ def of_choices(opened: Opened, split: str, *, frames: int = 0) -> list[Told]:
     seen = encode_clips(opened.method, clips.pixels, VIEWS["clip"])
     told = []
     for row, clip, sample in zip(
-        _scores(opened.method, seen, [s.choices for s in clips.samples])["both"],
+        choice_scores(opened.method, seen, [s.choices for s in clips.samples])["both"],
         clips.pixels,
         clips.samples,
         strict=True,
@@ -123,26 +115,16 @@ def of_questions(
     known, asked_of = questions(opened.manifest.split(train)), opened.manifest.split(split)
     asked_of = asked_of.select([place for place, sample in enumerate(asked_of) if sample.qa])
     clips = read_clips(asked_of, frames=tuning.frames or opened.spec.frames, image=opened.spec.image)
-    asked, listed, tokenizer = questions(clips.samples), known.answers(), opened.method.tokenizer
-    model, _ = _tuned(opened, train, known, listed, tuning, VIEWS["clip"], progress)
-    device = next(model.parameters()).device
-    candidates = answer_ids(tokenizer, listed, device)
+    asked, listed = questions(clips.samples), known.answers()
+    model, _ = tuned_to_answer(opened, train, known, listed, tuning, VIEWS["clip"], progress)
     told = []
-    with torch.no_grad():
-        tokens = torch.cat([model.encoder(part.to(device).float() / 255).tokens for part in clips.pixels.split(32)])
-        for number in range(0, len(asked.asked), 32):
-            some = asked.asked[number : number + 32]
-            ids, mask = (part.to(device) for part in tokenizer([q.text for q in some]))
-            ranked = model.rank(model.text(ids, mask, tokens[[q.place for q in some]]), mask, candidates, top=top)
-            for q, order, chances in zip(some, ranked.ids.tolist(), ranked.probabilities.tolist(), strict=True):
-                own = sum(chance for i, chance in zip(order, chances, strict=True) if listed[i] in q.answers)
-                said, true = listed[order[0]], " or ".join(q.answers)
-                scene, clip = clips.samples[q.place].group, _frames(clips.pixels[q.place])
-                told.append(Told(clip, q.text, said, true, chances[0], own, said in q.answers, scene))
-    correct = torch.tensor([one.right for one in told])
-    return told, [
-        Row({"shown": "clip", "kind": k}, {"accuracy": accuracy(correct[mine])}) for k, mine in _by_kind(asked)
-    ]
+    for q, ranked in zip(
+        asked.asked, answered(model, opened.method.tokenizer, clips, asked, listed, top=top), strict=True
+    ):
+        (said, sure), own = ranked[0], sum(chance for answer, chance in ranked if answer in q.answers)
+        scene, clip = clips.samples[q.place].group, _frames(clips.pixels[q.place])
+        told.append(Told(clip, q.text, said, " or ".join(q.answers), sure, own, said in q.answers, scene))
+    return told, rows_by_kind("clip", asked, [one.right for one in told])
 
 
 def _scenes(told: Iterable[Told]) -> list[Told]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 from mvkit.errors import MvkitError
-from mvkit.runs.folder import RunFolder, RunLock, _Inside
+from mvkit.runs.folder import Inside, RunFolder, RunLock
 from mvkit.runs.status import Status
 
 BEAT, LOOK = 2.0, 0.2  # seconds between two looks at the memory, and at `stop`
@@ -31,7 +31,7 @@ _FOR_THE_JOB = ("SIGUSR1", "SIGUSR2")
 class JobFolder(RunFolder):
     """Its status has a name of its own, so that no list of runs takes it for one more."""
 
-    status = _Inside("job.json")
+    status = Inside("job.json")
 
 
 def of(out: Path) -> JobFolder:

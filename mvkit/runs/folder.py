@@ -31,7 +31,7 @@ def run_id(notebook: Path, values: Mapping[str, Any]) -> str:
     return hashlib.sha256("\0".join((text, notebook_hash(notebook), code_hash())).encode()).hexdigest()[:10]
 
 
-class _Inside:
+class Inside:
     """A path in the folder of a run."""
 
     def __init__(self, name: str) -> None:
@@ -58,18 +58,18 @@ class RunFolder:
         """`<notebook>/<run id>`."""
         return f"{self.path.parent.name}/{self.path.name}"
 
-    params = _Inside("params.json")
-    provenance = _Inside("provenance.json")
-    status = _Inside("status.json")
-    metrics = _Inside("metrics.jsonl")
-    results = _Inside("results.json")
-    masks = _Inside("masks.npz")
-    figures = _Inside("figures")
-    checkpoint = _Inside("checkpoint")
-    notebook = _Inside("notebook.ipynb")
-    partial = _Inside("notebook.partial.ipynb")  # while the run goes on, and what is left of one that did not end
-    report = _Inside("report.html")
-    log = _Inside("kernel.log")
+    params = Inside("params.json")
+    provenance = Inside("provenance.json")
+    status = Inside("status.json")
+    metrics = Inside("metrics.jsonl")
+    results = Inside("results.json")
+    masks = Inside("masks.npz")
+    figures = Inside("figures")
+    checkpoint = Inside("checkpoint")
+    notebook = Inside("notebook.ipynb")
+    partial = Inside("notebook.partial.ipynb")  # while the run goes on, and what is left of one that did not end
+    report = Inside("report.html")
+    log = Inside("kernel.log")
 
     def prepare(self, values: Mapping[str, Any], *, fresh: bool = False) -> None:
         """Make the folder ready for a (new) start; call with the lock held.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -25,3 +25,7 @@ class Record(BaseModel):
             first = err.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or kind
             raise OptionError(f"{kind}: {where}: {first['msg']}, got {first['input']!r}") from None
+
+    def but(self, **changes: Any) -> Self:
+        """The same record with other values for some fields, checked as at the start. Raises OptionError."""
+        return type(self)(**{**self.model_dump(), **changes})

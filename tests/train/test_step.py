@@ -1,26 +1,17 @@
 """Options of a step that cost or save something and change no result."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
 import mvkit
 from mvkit.errors import OptionError
 from mvkit.train import RunSpec
+from tests.train.clips import source
 
 SPEC = RunSpec(
     options={"size": "tiny", "patch": 8, "ratio": 0.75, "drop_path": 0.2}, frames=4, image=16, steps=3, batch=4,
     lr=0.03, log_every=1, device="cpu", precision="fp32", clip_grad=1.0,
 )  # fmt: skip
-
-
-def source(first: int):
-    step = first
-    while True:
-        clips = torch.randint(0, 255, (4, 3, 4, 16, 16), generator=torch.Generator().manual_seed(step)).to(torch.uint8)
-        yield SimpleNamespace(clips=clips, indices=torch.arange(4), replaced=[])
-        step += 1
 
 
 def losses(**changes) -> list[float]:
