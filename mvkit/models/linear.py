@@ -65,8 +65,16 @@ class _OneDNN(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         rows = gradient.reshape(-1, gradient.shape[-1])
         for_x = product(gradient, weight.t()) if ctx.needs_input_grad[0] else None
-        for_weight = product(rows.t(), x.reshape(-1, x.shape[-1]).t()) if ctx.needs_input_grad[1] else None
+        for_weight = _crossed(rows, x.reshape(-1, x.shape[-1])) if ctx.needs_input_grad[1] else None
         return for_x, for_weight, rows.sum(0) if ctx.needs_input_grad[2] else None
+
+
+def _crossed(left: Tensor, right: Tensor) -> Tensor:
+    """left^T right of (R, D) and (R, K). The first of a product is copied when it is transposed, the second is not."""
+    (rows, out), inner = left.shape, right.shape[1]
+    if rows * inner + out * inner < rows * out:  # the second term: a gradient is stored as its weight lies
+        return product(right.t(), left.t()).t()
+    return product(left.t(), right.t())
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
