@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_origin
 
 import typer
 from typer.core import TyperCommand
@@ -46,6 +46,10 @@ def train(
     clips: Annotated[int, typer.Option(help="Of a recipe: clips in your list, if not the card's number.", min=0)] = 0,
     show: Annotated[bool, typer.Option("--print", help="Show the recipe and write nothing; --json: its SPEC.")] = False,
     recipes: Annotated[bool, typer.Option("--recipes", help="List the published runs.")] = False,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="field=value of RunSpec, or options.name=value; a list is said once an item."),
+    ] = None,
     processes: Annotated[int, typer.Option(help="Processes on one machine; a GPU each where there are GPUs.")] = 1,
     on: Annotated[str, typer.Option(help="local, or slurm: one node of a cluster.")] = "local",
     timeout: Annotated[float | None, typer.Option(help="On Slurm: seconds until it is queued again.", min=1)] = None,
@@ -59,7 +63,7 @@ def train(
 
     Example: mvkit train spec.json --out runs/tiny
 
-    Example: mvkit train --recipe videomae_small_k400 --manifest train.csv --out runs/small
+    Example: mvkit train --recipe videomae_small_k400 --manifest train.csv --set precision=fp32 --out runs/small
     """
     from mvkit.train import RunSpec
     from mvkit.train.recipes import published
@@ -79,6 +83,7 @@ def train(
         wanted = RunSpec.read(spec)
     else:
         wanted = published(recipe).spec(_roles(teacher or []), manifest=manifest, root=root, clips=clips)
+    wanted = _changed(wanted, changes or [])
     if show:
         typer.echo(wanted.model_dump_json(indent=2))
         return
@@ -120,6 +125,34 @@ def _roles(said: list[str]) -> dict[str, str]:
     if len(roles) < len(pairs):
         raise OptionError(f"--teacher names a role twice: {', '.join(role for role, _, _ in pairs)}")
     return roles
+
+
+def _changed(spec: RunSpec, said: list[str]) -> RunSpec:
+    """With other values for some fields; values as JSON, anything else is a text. Raises OptionError."""
+    fields, values = type(spec).model_fields, {}
+    for one in said:
+        name, mark, text = one.partition("=")
+        if not (name and mark):
+            raise OptionError(f"--set wants field=value, as lr=1e-4 or options.ratio=0.75, got '{one}'")
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = text
+        values.setdefault(name, []).append(value)
+    changes: dict[str, Any] = {"options": dict(spec.options)}
+    for name, found in values.items():
+        field, dot, inner = name.partition(".")
+        listed = not dot and field in fields and get_origin(fields[field].annotation) is list
+        if len(found) > 1 and not listed and not dot:
+            raise OptionError(f"--set: {name} takes one value, got {len(found)}")
+        value = found[0] if len(found) == 1 and (not listed or isinstance(found[0], list)) else found
+        if dot and field == "options":
+            changes["options"][inner] = value
+        elif dot:
+            raise OptionError(f"--set: only options has names inside, got '{name}'")
+        else:
+            changes[field] = value
+    return spec.but(**changes)
 
 
 def _run(wanted: RunSpec, out: Path, as_json: bool, clips: int = 0) -> None:

@@ -127,8 +127,8 @@ def _umt_vl(size: str, teacher: str, gpus: int) -> Recipe:
         },
         differs=(
             "the rate of 0.0001 was not scaled with the batch: with another batch set lr to 0.0256 / batch",
-            "it starts from stage 1 and BERT, with BERT's vocabulary: put start=[file:<stage 1>, file:<BERT>] and",
-            "options.vocabulary=<vocab.txt> into the spec that --print --json gives",
+            "it starts from stage 1 and BERT, with BERT's vocabulary: add",
+            "--set start=file:<stage 1> --set start=file:<BERT> --set options.vocabulary=<vocab.txt>",
             "batches of images came from lists of their own (CC3M and others); here image_share shows single frames",
             "captions were compared over all GPUs; one process compares those of a part: take as many processes",
             "the rate was cut off at a hundredth of itself; here warm-up starts at 0 and the cosine ends there",

@@ -88,3 +88,34 @@ def test_a_recipe_trains_on_the_list_given(empty_folder, monkeypatch, capsys):
     assert "EFFECTIVE RATE   0.0006" in err
     assert "6 clips in the list, 240436 in the schedule: --clips 6 counts these" in err
     assert RunSpec.read("run/spec.json").augment == "pretrain"
+
+
+def test_fields_and_options_are_set_from_the_command_line(capsys):
+    asked = ["--recipe", "umt_vl_base_webvid", "--clips", "4096", "--teacher", "clip_teacher=file:clip.pt"]
+    sets = ["start=file:stage1.pth", "start=file:bert.bin", "options.vocabulary=vocab.txt", "lr=1e-4", "steps=7"]
+    said = [part for one in sets for part in ("--set", one)]
+    assert call(["train", *asked, *said, "--print", "--json"]) == 0
+    spec = RunSpec(**json.loads(capsys.readouterr().out))
+    assert spec.start == ["file:stage1.pth", "file:bert.bin"] and spec.options["vocabulary"] == "vocab.txt"
+    assert (spec.lr, spec.steps, spec.options["text_size"]) == (1e-4, 7, "base")
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ("lr", "--set wants field=value"),
+        ("lrr=1", "unknown option 'lrr'; did you mean 'lr'?"),
+        ("steps=many", "steps: Input should be a valid integer, got 'many'"),
+        ("data.manifest=a.csv", "only options has names inside, got 'data.manifest'"),
+    ],
+)
+def test_a_field_that_cannot_be_set_is_one_line(capsys, said, message):
+    assert call(["train", "--recipe", "videomae_small_k400", "--set", said, "--print", "--json"]) == 2
+    err = capsys.readouterr().err
+    assert message in err and err.count("\n") == 1
+
+
+def test_one_value_is_said_once(capsys):
+    twice = ["--set", "lr=1e-4", "--set", "lr=2e-4"]
+    assert call(["train", "--recipe", "videomae_small_k400", *twice, "--print", "--json"]) == 2
+    assert "lr takes one value, got 2" in capsys.readouterr().err
