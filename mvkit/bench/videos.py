@@ -7,29 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
+from mvkit.data.ingest import ingest
 from mvkit.data.manifest import Manifest
 from mvkit.data.sample import VIDEO_SUFFIXES, Sample
-from mvkit.data.shapes.writer import encode
 from mvkit.errors import DataError
 
-# "kit": as `mvkit data ingest` and the embedded set write. "web": x264 as people use it, long groups and B-frames.
+# "web": x264 as people use it, long groups and B-frames. "kit": the same, as `mvkit data ingest` leaves them.
 KINDS = ("kit", "web")
 
 
-def make(folder: Path, *, files: int, frames: int = 120, width: int = 320, height: int = 240) -> dict[str, list[Path]]:
+def make(folder: Path, *, files: int, frames: int = 120, width: int = 480, height: int = 360) -> dict[str, list[Path]]:
     """Write `files` mp4 files of each of `KINDS`; kind -> paths. Pictures: a soft texture that drifts, with grain."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found: dict[str, list[Path]] = {kind: [] for kind in KINDS}
-    for number in range(files):
-        pictures = _pictures(number, frames, width, height)
-        for kind in KINDS:
-            path = folder / f"{kind}_{number:03d}.mp4"
-            if kind == "kit":
-                path.write_bytes(encode(pictures, 30))
-            else:
-                _as_web(path, pictures)
-            found[kind].append(path)
-    return found
+    (folder / "web").mkdir(parents=True, exist_ok=True)
+    web = [folder / "web" / f"{number:03d}.mp4" for number in range(files)]
+    for number, path in enumerate(web):
+        _as_web(path, _pictures(number, frames, width, height))
+    return {"kit": [Path(record.target) for record in ingest(web, folder / "kit", root=folder / "web")], "web": web}
 
 
 def below(folder: Path) -> list[Path]:

@@ -51,7 +51,7 @@ for name, command in (("list", figures.names), ("rebuild", figures.rebuild), ("e
     figure.command(name)(command)
 app.add_typer(figure, name="figure")
 bench = typer.Typer(help="Benchmarks of this machine.\n\nExample: mvkit bench step", **_PLAIN)
-for command in (benches.step, benches.peer, benches.data, benches.masks, benches.scale, benches.ui):
+for command in (benches.step, benches.peer, benches.data, benches.growth, benches.masks, benches.scale, benches.ui):
     bench.command()(command)
 app.add_typer(bench, name="bench")
 tasks = typer.Typer(

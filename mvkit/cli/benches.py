@@ -163,6 +163,23 @@ def scale(
     _keep(record, out, "growth", _arrays(panels))
 
 
+def growth(
+    folder: Annotated[Path | None, typer.Option(help="Videos to read instead of those made for it.")] = None,
+    clips: Annotated[int, typer.Option(help="Clips each reader reads, each from a file opened anew.")] = 10_000,
+    reader: Annotated[list[str] | None, typer.Option(help="A reader; again for more. All by default.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the JSON.")] = REPORTS,
+) -> None:
+    """What a process holds after every tenth of many clips, by reader: memory must not grow with clips read.
+
+    Example: mvkit bench growth --reader av --clips 1000
+    """
+    from mvkit.bench.growth import bench_growth
+    from mvkit.bench.record import write
+
+    record = bench_growth(folder=folder, clips=clips, readers=reader or (), progress=typer.echo)
+    typer.echo(write(record, out))
+
+
 def masks(
     out: Annotated[Path | None, typer.Option(help="File for the results, as JSON.")] = None,
     rounds: Annotated[int, typer.Option(help="Pairs of step and draw for each masker.")] = 5,

@@ -9,7 +9,7 @@ from mvkit.cli import call
 SMALL = ["--frames", "4", "--image", "48", "--rounds", "1", "--clock", "cpu"]
 
 
-@pytest.mark.parametrize("command", ["step", "peer", "data", "masks", "scale", "ui"])
+@pytest.mark.parametrize("command", ["step", "peer", "data", "growth", "masks", "scale", "ui"])
 def test_every_benchmark_has_help_with_an_example(command, capsys):
     assert call(["bench", command, "--help"]) == 0
     assert f"Example: mvkit bench {command}" in capsys.readouterr().out
@@ -43,3 +43,8 @@ def test_json_and_figure_are_left_in_the_folder(arguments, tmp_path, capsys):
 def test_a_refusal_is_one_line(arguments, message, capsys):
     assert call(["bench", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_growth_leaves_its_json(tmp_path, capsys):
+    assert call(["bench", "growth", "--clips", "10", "--reader", "av", "--out", str(tmp_path)]) == 0
+    assert {row["files"] for row in json.loads((tmp_path / "growth.json").read_text())["results"]} == {"kit", "web"}
