@@ -109,6 +109,9 @@ class UmtVl(Aligned):
         for head in (self.vision_proj, self.text_proj, self.match_head):
             init_linear(head)
         self.temperature = nn.Parameter(torch.tensor(TEMPERATURE))
+        # What no loss reaches is not trained: several processes would wait for its gradient.
+        self.match_head.requires_grad_(bool(self.weights["vtm"]))
+        self.text.layers[text.shape.fusion :].requires_grad_(bool(self.weights["vtm"] or self.weights["mlm"]))
 
     @classmethod
     def build(

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from mvkit.errors import OptionError, ShapeError
 from mvkit.maskers.base import TokenMask
 from mvkit.models.block import NORM_EPS, AttentionHeads, blocks, init_linear
-from mvkit.models.linear import linear
+from mvkit.models.linear import Linear, linear
 from mvkit.models.patches import patches_at
 from mvkit.models.positions import table
 from mvkit.tokens import TokenGrid, patchify
@@ -124,7 +124,7 @@ class VideoViT(nn.Module):
             norm_eps=norm_eps,
         )
         self.norm = nn.LayerNorm(width, eps=norm_eps) if final_norm else nn.Identity()
-        self.head = nn.Linear(width, out_width, bias=False) if out_width else nn.Identity()
+        self.head = Linear(width, out_width, bias=False) if out_width else nn.Identity()
         self.class_token = nn.Parameter(_token(width)) if class_token else None
         self.class_position = nn.Parameter(_token(width)) if class_token and position == "learned" else None
         if position == "learned" and any_steps:

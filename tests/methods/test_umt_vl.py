@@ -101,6 +101,13 @@ def test_a_loss_of_weight_0_is_not_computed_and_has_no_head():
         method.guess(*torch.ones(2, 1, 3, dtype=torch.long), torch.zeros(1, 2, 128))
 
 
+@pytest.mark.parametrize("without", [["uta"], ["vtc"], ["vtm"], ["mlm"], ["vtm", "mlm"], ["uta", "vtc"]])
+def test_with_losses_left_out_every_trained_parameter_is_still_reached(without):
+    method = build(weights=dict.fromkeys(without, 0.0))
+    step(method, clips()).loss.backward()
+    assert [name for name, one in method.named_parameters() if one.requires_grad and one.grad is None] == []
+
+
 def test_official_names_are_written_and_read_back():
     state = build().state_dict()
     official = layout.write(state)
