@@ -9,7 +9,7 @@ import mvkit
 
 PACKAGE = Path(mvkit.__file__).parent
 ARROW = (
-    ("errors", "tokens", "plugins", "version"),
+    ("errors", "tokens", "plugins", "version", "whole"),
     ("cards",),
     ("data",),
     ("maskers",),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mvkit.bench.clock import Spread
+from mvkit.whole import whole
 
 
 def today() -> str:
@@ -25,10 +25,8 @@ def flat(name: str, spread: Spread, digits: int = 4) -> dict[str, float]:
 def write(record: dict[str, Any], folder: Path) -> Path:
     """Write `record` as <bench>.json into a folder; gives the path."""
     path = folder / f"{record['bench']}.json"
-    folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(record, indent=2, default=_plain) + "\n")
-    part.replace(path)
+    with whole(path) as part:
+        part.write_text(json.dumps(record, indent=2, default=_plain) + "\n")
     return path
 
 

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mvkit.errors import CheckpointError
+from mvkit.whole import whole
 
 WRAPPERS = ("model", "module", "state_dict")
 PICKLED, SAFE = (".pth", ".pt", ".bin"), ".safetensors"
@@ -54,15 +55,14 @@ def open_weights(source: Path | str | Mapping[str, Any]) -> Weights:
 
 def write_weights(path: Path, state: Mapping[str, Tensor], *, wrap: bool, config: Mapping[str, Any]) -> None:
     """Write official weights, whole or not at all. wrap: a pickled file has them under `model`, and config beside."""
-    part = path.with_name(f".{path.name}.part")
-    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
-    if path.suffix == SAFE:
-        save_file(tensors, part, metadata={"format": "pt", CONFIG: json.dumps(dict(config))})
-    elif path.suffix in PICKLED:
-        torch.save({"model": tensors, CONFIG: dict(config)} if wrap else tensors, part)
-    else:
+    if path.suffix not in (*PICKLED, SAFE):
         raise CheckpointError(f"{path}: weights are written as {', '.join((*PICKLED, SAFE))}")
-    part.replace(path)
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in state.items()}
+    with whole(path) as part:
+        if path.suffix == SAFE:
+            save_file(tensors, part, metadata={"format": "pt", CONFIG: json.dumps(dict(config))})
+        else:
+            torch.save({"model": tensors, CONFIG: dict(config)} if wrap else tensors, part)
 
 
 def _safetensors(path: Path) -> Weights:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mvkit.errors import CheckpointError
 from mvkit.models.vit import VideoViT
+from mvkit.whole import whole
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -82,14 +83,13 @@ def save(folder: Path | str, method: nn.Module, *, name: str, options: Mapping[s
     method: with an `encoder`. name, options: what `methods.create` was called with.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     state = {key: value.detach().cpu().contiguous() for key, value in method.state_dict().items()}
     encoder: Any = method.encoder
     config = {"method": name, "options": dict(options), "encoder": encoder.config}
-    save_file(state, folder / ".model.part")
-    (folder / ".model.part").replace(folder / WEIGHTS)
-    (folder / ".config.part").write_text(json.dumps(config, indent=2) + "\n")
-    (folder / ".config.part").replace(folder / CONFIG)
+    with whole(folder / WEIGHTS) as part:
+        save_file(state, part)
+    with whole(folder / CONFIG) as part:
+        part.write_text(json.dumps(config, indent=2) + "\n")
     return folder
 
 

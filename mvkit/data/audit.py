@@ -6,7 +6,6 @@ saw: size and time of change are kept and compared.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -19,6 +18,7 @@ from mvkit.data.probe import VideoInfo, file_stamp
 from mvkit.data.readers._child import Child, Died
 from mvkit.errors import DataError, OptionError, unknown
 from mvkit.plugins import available
+from mvkit.whole import whole
 
 _FORMAT = "mvkit audit 1"
 
@@ -132,10 +132,8 @@ def save_audit(records: Iterable[AuditRecord], path: str | PathLike[str]) -> Pat
         file = Path(record.path)
         name = file.relative_to(path.parent) if file.is_relative_to(path.parent) else file
         rows.append({**asdict(record), "path": name.as_posix()})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps({"format": _FORMAT, "files": rows}, indent=1, ensure_ascii=False), encoding="utf-8")
-    part.replace(path)
+    with whole(path) as part:
+        part.write_text(json.dumps({"format": _FORMAT, "files": rows}, indent=1, ensure_ascii=False), encoding="utf-8")
     return path
 
 

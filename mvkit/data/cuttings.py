@@ -22,6 +22,7 @@ from mvkit.data.probe import probe
 from mvkit.data.sample import Sample
 from mvkit.data.shapes.writer import encode
 from mvkit.errors import DataError, OptionError
+from mvkit.whole import whole
 
 RECIPE = 1  # raised whenever the same spec would give other clips, so that older ones are not taken for them
 SQUARES = 4  # cuttings made of one reading: decoding is what costs
@@ -82,8 +83,8 @@ def cut(video: str | Path, folder: str | Path, spec: CuttingSpec | None = None, 
                 (home / name).write_bytes(encode(clip.permute(0, 2, 3, 1).numpy(), fps))
                 lines.append(json.dumps({"path": name, "split": part}))
         # The list goes last: where it lies, the set is whole.
-        (home / "manifest.part").write_text("\n".join(lines) + "\n")
-        (home / "manifest.part").replace(home / "manifest.jsonl")
+        with whole(home / "manifest.jsonl") as part:
+            part.write_text("\n".join(lines) + "\n")
     manifest = read_manifest(home / "manifest.jsonl")
     # Half a frame on, so that rounding of seconds to frames ends on these frames.
     ends = [(frame + 0.5) / info.fps for frame in (held.start, held.stop - 1)] if info.fps else [None, None]

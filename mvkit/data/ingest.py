@@ -8,7 +8,6 @@ this process with it, the audit's child process only itself.
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from functools import partial
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
-from threading import get_ident
 
 import av
 import numpy as np
@@ -31,6 +29,7 @@ from mvkit.data.readers._orientation import Orientation
 from mvkit.data.readers._survey import Survey
 from mvkit.data.sample import VIDEO_SUFFIXES
 from mvkit.errors import DataError, OptionError
+from mvkit.whole import whole
 
 _GROUPS = "keyint=12:min-keyint=12:scenecut=0:open-gop=0:bframes=0:threads=1"
 _X264 = {"crf": "18", "preset": "veryfast", "x264-params": _GROUPS}
@@ -122,13 +121,8 @@ def _one(source: Path, target: Path, short_side: int, timeout: float) -> IngestR
         mark = _MARK + json.dumps({"source": source.name, "stamp": info.stamp, "short_side": short_side})
         if _mark_of(target) == mark:
             return IngestRecord(str(source), str(target), "kept", info.frames)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{os.getpid()}.{get_ident()}.part")
-        try:
+        with whole(target) as part:
             _encode(info, part, short_side, mark, timeout)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
     except (DataError, OSError) as err:
         return IngestRecord(str(source), str(target), "failed", reason=str(err).removeprefix(f"{source}: "))
     return IngestRecord(str(source), str(target), "written", info.frames)

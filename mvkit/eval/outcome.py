@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mvkit.eval.metrics import Accuracy
+from mvkit.whole import whole
 
 CHANCE, MEAN = "chance", "mean"
 
@@ -62,10 +63,8 @@ class Outcome:
     def write(self, folder: Path | str) -> Path:
         """results.json in a folder, whole or not at all; its path."""
         path = Path(folder) / "results.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(".results.part")
-        part.write_text(json.dumps(self.record(), indent=2, default=str) + "\n", encoding="utf-8")
-        part.replace(path)
+        with whole(path) as part:
+            part.write_text(json.dumps(self.record(), indent=2, default=str) + "\n", encoding="utf-8")
         return path
 
     def lines(self) -> Iterator[str]:

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from mvkit.errors import RunError
 from mvkit.runs.kinds import native
+from mvkit.whole import whole
 
 
 class DiskFull(RunError):
@@ -21,18 +21,12 @@ class DiskFull(RunError):
 
 def write_bytes_atomic(path: Path, data: bytes) -> None:
     """Replace a file by `data`; a reader sees the old bytes or the new. Raises DiskFull, or RunError (no right)."""
-    # A name of our own rather than mkstemp's: its files are for the owner alone, results are not.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
+        with whole(path) as part, part.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
     except OSError as err:
-        with suppress(OSError):
-            temporary.unlink()
         refused = DiskFull if err.errno in (errno.ENOSPC, errno.EDQUOT) else RunError
         raise refused(
             f"{path} could not be written: {err.strerror or err}; free space or choose another --out"

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mvkit.whole import whole
+
 
 class Journal:
     """path: of the .jsonl file; None keeps the lines in memory only. lines: what has been written, oldest first."""
@@ -18,9 +20,8 @@ class Journal:
         """Forget lines of `step` and later: a resumed run writes them again."""
         self.lines = [line for line in self.lines if line["step"] < step]
         if self.path and self.path.exists():
-            part = self.path.with_name(self.path.name + ".part")
-            part.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
-            part.replace(self.path)
+            with whole(self.path) as part:
+                part.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
 
     def write(self, step: int, **values: Any) -> dict[str, Any]:
         line = {"step": step, **values}

@@ -26,6 +26,7 @@ from mvkit.train import shards
 from mvkit.train.ema import Ema
 from mvkit.train.parallel import Team
 from mvkit.train.spec import RunSpec
+from mvkit.whole import whole
 
 _TRAINING, _HASHES, _BEST, _EMA = "training.pt", "sha256.json", "best.json", "ema"
 
@@ -91,10 +92,8 @@ def best(folder: Path) -> dict[str, Any]:
 
 def name_best(folder: Path, step: int, name: str, score: float) -> None:
     """Say which step is the best, before it is saved."""
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{_BEST}.part"
-    part.write_text(json.dumps({"step": step, "name": name, "score": score}) + "\n")
-    part.replace(folder / _BEST)
+    with whole(folder / _BEST) as part:
+        part.write_text(json.dumps({"step": step, "name": name, "score": score}) + "\n")
 
 
 def restore(folder: Path, training: Training) -> int:

@@ -28,6 +28,7 @@ from mvkit.version import __version__
 from mvkit.viz import style, table
 from mvkit.viz.drawing import FigureData
 from mvkit.viz.saved import SavedFigure
+from mvkit.whole import whole
 
 VERSIONS = {
     "mvkit": __version__,
@@ -139,12 +140,10 @@ def _draw(fig: Figure, data: FigureData, record: Mapping[str, Any]) -> tuple[dic
 def _keep(content: dict[str, bytes], record: dict[str, Any], folder: Path) -> SavedFigure:
     text = json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False, default=str) + "\n"
     name = record["name"]
-    folder.mkdir(parents=True, exist_ok=True)
     # The record goes last: where it lies, its data and pictures are complete.
     for kind, raw in {**content, "json": text.encode()}.items():
-        part = folder / f".{name}.{kind}.part"
-        part.write_bytes(raw)
-        part.replace(folder / f"{name}.{kind}")
+        with whole(folder / f"{name}.{kind}") as part:
+            part.write_bytes(raw)
     return SavedFigure(folder / f"{name}.json", record)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mvkit.errors import ShapeError
+from mvkit.whole import whole
 
 PAD = 4
 LINE = 18  # pixels of the labels under the pictures
@@ -30,10 +31,9 @@ class Gif:
     def save(self, path: str | Path) -> Path:
         """Write the file, whole or not at all."""
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(self.data)
-        return part.replace(path)
+        with whole(path) as part:
+            part.write_bytes(self.data)
+        return path
 
     def _repr_html_(self) -> str:
         # In <details>: who is disturbed by what moves without end can close it.

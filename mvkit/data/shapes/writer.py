@@ -6,7 +6,6 @@ spec is refused. Every file appears under its name only when all its bytes are t
 """
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from fractions import Fraction
@@ -18,6 +17,7 @@ import numpy as np
 from mvkit.data.shapes.render import render
 from mvkit.data.shapes.spec import RECIPE, ShapesSpec
 from mvkit.errors import DataError
+from mvkit.whole import whole
 
 _GOP = 12
 # Measured over 20 clips: luma is off by 1.7 grey levels on average, RGB by 6, nearly all of it at edges between
@@ -103,10 +103,8 @@ def _claim(folder: Path, spec: ShapesSpec) -> None:
 
 
 def _write_bytes(path: Path, data: bytes) -> None:
-    """All bytes or none: a file beside it, then one rename. (`tempfile` would make it for the owner's eyes only.)"""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(data)
-        part.replace(path)
+        with whole(path) as part:
+            part.write_bytes(data)
     except OSError as err:
         raise DataError(f"{path}: cannot be written ({err}); choose a folder with room and rights") from err
