@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from mvkit.errors import ShapeError
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
-from mvkit.viz.legend import EDGE, MARKERS, Legend, chance_handle, handle
+from mvkit.viz.legend import EDGE, MARKERS, Legend, chance_handle
+from mvkit.viz.rows import handles, rows
 
 if TYPE_CHECKING:
     from mvkit.inspect.evaluated import Evaluated
@@ -37,28 +38,7 @@ def intervals(
     level, a dotted tick. Raises ShapeError.
     """
     _check(values)
-    shown, look = list(dict.fromkeys(name for row in values.values() for name in row)), {"markersize": 4, **EDGE}
-    apart, left = 0.115, max(map(style.text_width, values)) + 0.15
-    wide, pitch, right = style.width(venue), len(shown) * apart + 0.1, 0.3
-    key = Legend([*_handles(shown), *([chance_handle()] if chance else [])], wide)
-    tall = key.tall + len(values) * pitch + 0.31
-    fig = Figure(figsize=(wide, tall))
-    key.put(fig)
-    axes = fig.add_axes((left / wide, 0.31 / tall, (wide - left - right) / wide, len(values) * pitch / tall))
-    for row, (measure, found) in enumerate(values.items()):
-        axes.axhspan(row - 0.46, row + 0.46, color="0.955", linewidth=0, zorder=0)
-        for number, name in enumerate(shown):
-            if name in found:
-                (value, low, high), y = found[name], row + (number - (len(shown) - 1) / 2) * apart / pitch
-                axes.plot([low, high], [y, y], color=_colour(name), linewidth=1.0, zorder=2)
-                axes.plot(value, y, MARKERS[number], color=_colour(name), zorder=4, clip_on=False, **look)
-                axes.annotate(f"{value:.2f}", (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=6)
-        if chance and measure in chance:
-            axes.plot([chance[measure]] * 2, [row - 0.46, row + 0.46], color="black", linestyle=":", linewidth=0.8)
-    axes.set(yticks=range(len(values)), yticklabels=list(values), ylim=(len(values) - 0.5, -0.5), xlabel=what)
-    axes.margins(x=0.08)
-    axes.set_xlim(left=0)
-    axes.tick_params(axis="y", length=0, pad=5)  # a mark at 0 stands half outside
+    fig = rows(values, colour=_colour, chance=chance, what=what, venue=venue)
     told = "; ".join(f"{measure}: {_told(found)}" for measure, found in values.items())
     return Drawn(fig, f"Scores with intervals. {told}.")
 
@@ -82,7 +62,7 @@ def efficiency(
     across = min(len(values), max(1, int((wide - left + gap) // (1.4 + gap))))
     rows = -(-len(values) // across)
     side = (wide - left - 0.08 - (across - 1) * gap) / across
-    key = Legend([*_handles(shown), *([chance_handle()] if chance else [])], wide)
+    key = Legend([*handles(shown, _colour), *([chance_handle()] if chance else [])], wide)
     tall = key.tall + rows * (high + 0.42) + 0.1
     fig = Figure(figsize=(wide, tall))
     key.put(fig)
@@ -134,12 +114,6 @@ def _check(values: Mapping[str, Mapping[str, Any]], *, points: bool = False) -> 
     ):
         wanted = "(n, 4): labels, value, low, high" if points else "(3,): value, low, high"
         raise ShapeError(f"wanted measure -> what was shown -> {wanted}, got {[array.shape for array in arrays][:3]}")
-
-
-def _handles(shown: list[str]) -> list:
-    return [
-        handle(name, _colour(name), marker=MARKERS[number], markersize=4, **EDGE) for number, name in enumerate(shown)
-    ]
 
 
 def _colour(shown: str) -> str:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mvkit.errors import ShapeError
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
-from mvkit.viz.legend import EDGE, MARKERS, Legend, chance_handle, handle
+from mvkit.viz.legend import EDGE, MARKERS, Legend
+from mvkit.viz.rows import handles, rows
 
 MEASURES = {"knn": "kNN", "probe": "probe", "attentive": "attentive probe", "finetune": "fine-tuned"}
 
@@ -29,35 +31,21 @@ def comparison(
     values: measure -> encoder ("untrained", "VideoMAE", ...) -> array of one value per seed, in [0, 1]; the mean is
     printed at the right. chance: measure -> chance level, a dotted tick. Raises ShapeError.
     """
-    states = list(dict.fromkeys(state for row in values.values() for state in row))
-    if not states or any(array.ndim != 1 or not len(array) for row in values.values() for array in row.values()):
+    if not any(values.values()) or any(
+        array.ndim != 1 or not len(array) for row in values.values() for array in row.values()
+    ):
         raise ShapeError("comparison needs measure -> encoder -> array of at least one value")
-    apart = 0.115  # inches between the lines of two encoders
-    left = max(map(style.text_width, values)) + 0.12
-    wide, pitch, right = style.width(venue), len(states) * apart + 0.1, 0.3
-    key = Legend([*_handles(states), *([chance_handle()] if chance else [])], wide)
-    tall = key.tall + len(values) * pitch + 0.31
-    fig = Figure(figsize=(wide, tall))
-    key.put(fig)
-    axes = fig.add_axes((left / wide, 0.31 / tall, (wide - left - right) / wide, len(values) * pitch / tall))
-    for row, (measure, by_state) in enumerate(values.items()):
-        axes.axhspan(row - 0.46, row + 0.46, color="0.955", linewidth=0, zorder=0)
-        for number, state in enumerate(states):
-            if state not in by_state:
-                continue
-            seeds, y = by_state[state], row + (number - (len(states) - 1) / 2) * apart / pitch
-            shade, mark = style.colour("encoder", state), MARKERS[number % len(MARKERS)]
-            axes.plot([seeds.min(), seeds.max()], [y, y], color=shade, linewidth=1.0, zorder=2)
-            axes.plot(seeds.mean(), y, mark, color=shade, markersize=4, zorder=4, **EDGE)
-            if len(seeds) > 1:
-                axes.plot(seeds, [y] * len(seeds), "|", color="black", markersize=6, markeredgewidth=0.6, zorder=5)
-            axes.annotate(f"{seeds.mean():.2f}", (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=6)
-        if chance and measure in chance:
-            axes.plot([chance[measure]] * 2, [row - 0.46, row + 0.46], color="black", linestyle=":", linewidth=0.8)
-    axes.set(yticks=range(len(values)), yticklabels=list(values), ylim=(len(values) - 0.5, -0.5), xlabel=what)
-    axes.margins(x=0.08)
-    axes.set_xlim(left=0)
-    axes.tick_params(axis="y", length=0)
+    spans = {
+        measure: {name: (seeds.mean(), seeds.min(), seeds.max()) for name, seeds in row.items()}
+        for measure, row in values.items()
+    }
+
+    def seeds(axes: Axes, measure: str, name: str, y: float) -> None:
+        found = values[measure][name]
+        if len(found) > 1:
+            axes.plot(found, [y] * len(found), "|", color="black", markersize=6, markeredgewidth=0.6, zorder=5)
+
+    fig = rows(spans, colour=_colour, chance=chance, what=what, venue=venue, tick=seeds)
     return Drawn(fig, _alt(values))
 
 
@@ -84,7 +72,7 @@ def paired(
     notes = [_difference(row[second] - row[first]) for row in values.values()]
     left, right = max(map(style.text_width, values)) + 0.12, max(style.text_width(note, 6) for note in notes) + 0.14
     wide = style.width(venue)
-    key = Legend(_handles([first, second]), wide)
+    key = Legend(handles([first, second], _colour), wide)
     tall = key.tall + sum(pitches) + 0.31
     fig = Figure(figsize=(wide, tall))
     key.put(fig)
@@ -115,11 +103,8 @@ def _difference(values: np.ndarray, between: str = "\n") -> str:
     )
 
 
-def _handles(states: Sequence[str]) -> list[Any]:
-    return [
-        handle(state, style.colour("encoder", state), marker=MARKERS[number % len(MARKERS)], markersize=4, **EDGE)
-        for number, state in enumerate(states)
-    ]
+def _colour(name: str) -> str:
+    return style.colour("encoder", name)
 
 
 def of_scorecard(scores: Sequence[Any]) -> dict[str, Any]:
@@ -137,11 +122,11 @@ def of_scorecard(scores: Sequence[Any]) -> dict[str, Any]:
 
 
 def _alt(values: Mapping[str, Mapping[str, np.ndarray]]) -> str:
-    rows = [
+    told = [
         f"{measure}: " + ", ".join(f"{state} {spread(array)}" for state, array in by_state.items())
         for measure, by_state in values.items()
     ]
-    return "Scores. " + "; ".join(rows) + "."
+    return "Scores. " + "; ".join(told) + "."
 
 
 def spread(seeds: np.ndarray) -> str:
