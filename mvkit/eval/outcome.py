@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -67,22 +68,40 @@ class Outcome:
             part.write_text(json.dumps(self.record(), indent=2, default=str) + "\n", encoding="utf-8")
         return path
 
-    def lines(self) -> Iterator[str]:
-        """The table, a line a row, and what was left out."""
+    def cells(self) -> list[list[str]]:
+        """The table in words, names of columns first."""
         words = list(dict.fromkeys(word for row in self.rows for word in row.of))
         scores = list(dict.fromkeys(name for row in self.rows for name in row.values))
         cells = [[*words, *scores]]
         for row in self.rows:
             numbers = [_number(row.values[name]) if name in row.values else "" for name in scores]
             cells.append([*(str(row.of.get(word, "")) for word in words), *numbers])
+        return cells
+
+    def lines(self) -> Iterator[str]:
+        """The table, a line a row, and what was left out."""
+        cells = self.cells()
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         for line in cells:
             yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        yield from self.missing()
+
+    def missing(self) -> Iterator[str]:
+        """What was left out, a line a reason: how many, and the first of them."""
         for reason, names in self.left_out.items():
             yield f"{len(names)} {reason}: {'; '.join(names[:3])}{'; ...' if len(names) > 3 else ''}"
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        head, *rows = (
+            "".join(f"<{tag}>{escape(cell.replace('_', ' '))}</{tag}>" for cell in line)
+            for tag, line in zip(["th", *["td"] * len(self.rows)], self.cells(), strict=True)
+        )
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        missing = "".join(f"<p>{escape(line)}</p>" for line in self.missing())
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{missing}"
 
 
 def over_seeds(outcomes: Mapping[int, Outcome]) -> Outcome:

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mvkit.errors import ShapeError
+from mvkit.eval.outcome import CHANCE, Outcome
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
 from mvkit.viz.legend import EDGE, MARKERS, Legend, chance_handle
@@ -97,6 +98,24 @@ def of_evaluated(found: Evaluated) -> dict[str, Any]:
         for band, row in found.bands.items()
     }
     return {"values": values, "chance": dict(found.chance), "what": found.name}
+
+
+def of_tasks(tasks: Mapping[str, Outcome], rows: Mapping[str, tuple[str, Mapping[str, str]]]) -> dict[str, Any]:
+    """Arguments for `intervals`, from outcomes of several tasks.
+
+    tasks: by name. rows: measure -> task and the words of its scores, as {"way": ...}; the first of each
+    is drawn. A row whose task is not there is left out.
+    """
+    values: dict[str, dict[str, np.ndarray]] = {}
+    chance = {}
+    for measure, (task, words) in rows.items():
+        for row in tasks[task].rows if task in tasks else ():
+            shown, first = row.of["shown"], next(iter(row.values.values()))
+            if shown == CHANCE and all((row.of.get(word) or said) == said for word, said in words.items()):
+                chance[measure] = first.value
+            elif words.items() <= dict(row.of).items():
+                values.setdefault(measure, {})[shown] = np.array([first.value, first.low, first.high])
+    return {"values": values, "chance": chance}
 
 
 def of_few(found: Evaluated) -> dict[str, Any]:

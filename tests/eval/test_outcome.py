@@ -34,6 +34,13 @@ def test_the_table_has_a_line_a_row_and_names_what_is_left_out():
     assert outcome(0.5).records()[0]["accuracy_low"] == 0.4
 
 
+def test_a_notebook_shows_the_table_as_a_table_and_names_what_is_left_out():
+    shown = Outcome("retrieval", (Row({"way": "clips_to_texts", "shown": "<b>"}, {"recall@1": exact(0.5, 2)}),),
+                    {"clips that cannot be read": ["a&b.mp4"]})._repr_html_()  # fmt: skip
+    assert shown.count("<th>") == 3 and "<td>clips to texts</td><td>&lt;b&gt;</td><td>0.5</td>" in shown
+    assert shown.endswith("<p>1 clips that cannot be read: a&amp;b.mp4</p>")
+
+
 def test_one_score_is_found_by_its_words_and_several_are_refused():
     assert outcome(0.5).score("accuracy", shown="clip") == 0.5
     with pytest.raises(KeyError, match="2 scores"):

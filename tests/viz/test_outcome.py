@@ -4,9 +4,9 @@ import pytest
 from mvkit import viz
 from mvkit.errors import ShapeError
 from mvkit.eval.metrics import Accuracy
-from mvkit.eval.outcome import Outcome
+from mvkit.eval.outcome import Outcome, Row, exact
 from mvkit.inspect.evaluated import Evaluated
-from mvkit.viz.outcome import efficiency, intervals, of_evaluated, of_few
+from mvkit.viz.outcome import efficiency, intervals, of_evaluated, of_few, of_tasks
 
 SCORES = {"clip": Accuracy(0.5, 0.375, 0.625, 8), "one frame": Accuracy(0.25, 0.125, 0.375, 8)}
 
@@ -21,6 +21,20 @@ def test_every_score_has_its_interval_and_chance_its_line():
     lines = [line.get_xdata().tolist() for line in fig.axes[0].lines]
     assert [0.375, 0.625] in lines and [0.125, 0.125] in lines
     assert "all: clip 0.50 (0.38 to 0.62), one frame 0.25" in data.alt
+
+
+def test_scores_of_several_tasks_stand_in_one_drawing():
+    ways = (
+        {"scores": "cosine", "way": "there"},
+        {"scores": "match", "way": "there"},
+        {"scores": "cosine", "way": "back"},
+    )
+    rows = [Row({"shown": name, **way}, {"recall@1": one}) for way in ways for name, one in SCORES.items()]
+    rows.append(Row({"shown": "chance", "scores": "", "way": "there"}, {"recall@1": exact(0.125, 8)}))
+    asked = {"there": ("search", {"scores": "match", "way": "there"}), "choice": ("choice", {})}
+    found = of_tasks({"search": Outcome("search", tuple(rows))}, asked)
+    assert list(found["values"]) == ["there"] and found["chance"] == {"there": 0.125}
+    assert found["values"]["there"]["one frame"].tolist() == [0.25, 0.125, 0.375]
 
 
 def test_few_labels_are_a_curve_with_all_of_them_at_their_mean():
