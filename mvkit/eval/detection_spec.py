@@ -61,7 +61,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "umt_large_ava": {"epochs": 25, "layer_decay": 0.85, "drop_path": 0.4, "precision": "fp32"},
     # Whole clips; a flip would make another motion of it, and colours are not what is asked for.
     "moving_shapes": {
-        "stride": 3, "short": 64, "crop": 0, "flip": 0.0, "colour": False, "statistics": "encoder", "epochs": 20,
+        "stride": 3, "short": 64, "crop": 0, "flip": 0.0, "colour": False, "statistics": "encoder", "epochs": 10,
         "warmup_epochs": 2, "batch": 16, "lr": 0.016, "min_lr": 0.00016, "layer_decay": 1.0, "drop_path": 0.0,
         "cache": True,
     },
