@@ -9,13 +9,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mvkit.errors import ShapeError
-from mvkit.eval.outcome import CHANCE, Outcome
 from mvkit.viz import style
 from mvkit.viz.drawing import Drawn, drawing
 from mvkit.viz.legend import EDGE, MARKERS, Legend, chance_handle
 from mvkit.viz.rows import handles, rows
 
 if TYPE_CHECKING:
+    from mvkit.eval.outcome import Outcome
     from mvkit.inspect.evaluated import Evaluated
 
 # What was shown, as `eval.outcome` says it, has one colour in every task: the clip that of what was trained.
@@ -106,6 +106,8 @@ def of_tasks(tasks: Mapping[str, Outcome], rows: Mapping[str, tuple[str, Mapping
     tasks: by name. rows: measure -> task and the words of its scores, as {"way": ...}; the first of each
     is drawn. A row whose task is not there is left out.
     """
+    from mvkit.eval.outcome import CHANCE  # here, because drawing loads no torch
+
     values: dict[str, dict[str, np.ndarray]] = {}
     chance = {}
     for measure, (task, words) in rows.items():
