@@ -97,7 +97,7 @@ _METHODS: dict[str, dict[str, Any]] = {
             "feat_decoder_num_heads": 2,
         },
         "lr": 0.048,
-        "steps": {"quick": 2400, "long": 8000},
+        "steps": {"quick": 2000, "long": 8000},
     },
     "amd": {"options": {**_FLAT, **_SPACE}, "lr": 0.048, "steps": {"quick": 1000, "long": 4000}},
     "maskagain": {"options": {**_SPACE, "ratio": 0.75}, "lr": 0.048, "steps": {"quick": 1200, "long": 3000}},
