@@ -26,7 +26,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     if onednn_is_faster(q, k) and k.shape[2] >= BLOCK_TOKENS:
         return _HeadBlocks.apply(q, k, v)  # type: ignore[return-value]
     if q.device.type == "cpu" and q.dtype == torch.bfloat16 and q.requires_grad:
-        if k.shape[2] > PLAIN_TOKENS:
+        if k.shape[2] > PLAIN_TOKENS and q.numel():  # nothing makes no block
             return _Blocks.apply(q, k, v)  # type: ignore[return-value]
         return ((q * q.shape[-1] ** -0.5) @ k.mT).softmax(-1).to(v.dtype) @ v
     return F.scaled_dot_product_attention(q, k, v)

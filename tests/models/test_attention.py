@@ -93,3 +93,8 @@ def test_blocks_of_bf16_keep_no_weights_for_the_backward_pass(blocks):
         attention(*(part.bfloat16().requires_grad_() for part in parts(600, 600)))
     assert blocks
     assert max(kept) == 2 * 3 * 600 * 8
+
+
+def test_training_in_bf16_takes_no_queries_at_all():
+    q, k, v = (part.bfloat16().requires_grad_() for part in parts(3, PLAIN_TOKENS + 1))
+    assert attention(q[:, :, :0], k, v).shape == (2, 3, 0, 8)
