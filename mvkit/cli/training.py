@@ -76,6 +76,8 @@ def train(
         raise OptionError("train wants a SPEC file or --recipe NAME, one of them; --recipes lists the published runs")
     if spec is not None and (teacher or manifest or root or clips or show):
         raise OptionError("--teacher, --manifest, --root, --clips and --print belong to --recipe; a SPEC says it all")
+    if show and not as_json and changes:
+        raise OptionError("--set is shown by --print --json: the table is that of the published run")
     if show and not as_json:
         typer.echo(published(recipe).table(clips))
         return

@@ -119,3 +119,8 @@ def test_one_value_is_said_once(capsys):
     twice = ["--set", "lr=1e-4", "--set", "lr=2e-4"]
     assert call(["train", "--recipe", "videomae_small_k400", *twice, "--print", "--json"]) == 2
     assert "lr takes one value, got 2" in capsys.readouterr().err
+
+
+def test_the_published_table_does_not_hide_what_was_set(capsys):
+    assert call(["train", "--recipe", "videomae_small_k400", "--set", "lr=1", "--print"]) == 2
+    assert "--set is shown by --print --json" in capsys.readouterr().err
